@@ -1,0 +1,17 @@
+// Package all is the list of every driver: one line each, no init functions.
+package all
+
+import "monitorme/drivers"
+
+// Drivers are all drivers, by name.
+var Drivers = []drivers.Driver{}
+
+// Find gives the driver of that name.
+func Find(name string) (drivers.Driver, bool) {
+	for _, d := range Drivers {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return drivers.Driver{}, false
+}
