@@ -1,0 +1,341 @@
+package port
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"go.uber.org/goleak"
+
+	"monitorme/drivers"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv("PORT_TEST_OPEN"); path != "" { // a second process, maybe without rights
+		_, err := Open(context.Background(), Config{Address: path})
+		if err != nil {
+			io.WriteString(os.Stdout, err.Error())
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// terminal gives the far end of a pseudo-terminal and the path of its near end.
+func terminal(t *testing.T) (*os.File, string) {
+	t.Helper()
+	far, near, err := pty.Open()
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	t.Cleanup(func() { far.Close() })
+	path := near.Name()
+	near.Close()
+	return far, path
+}
+
+func mustOpen(t *testing.T, cfg Config) Port {
+	t.Helper()
+	p, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func TestSerialCarriesBytesBothWays(t *testing.T) {
+	far, path := terminal(t)
+	p := mustOpen(t, Config{Address: "serial://" + path, Line: drivers.Line{Baud: 19200, Parity: drivers.ParityEven}})
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i) // control characters too: the line must be raw
+	}
+	got := make([]byte, len(all))
+	go far.Write(all)
+	if _, err := io.ReadFull(p, got); err != nil || !bytes.Equal(got, all) {
+		t.Fatalf("read %x, %v", got, err)
+	}
+	go p.Write(all)
+	if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, all) {
+		t.Fatalf("far end read %x, %v", got, err)
+	}
+}
+
+func TestLineChangesWhileOpen(t *testing.T) {
+	_, path := terminal(t)
+	p := mustOpen(t, Config{Address: path})
+	ls, ok := p.(drivers.LineSetter)
+	if !ok {
+		t.Fatal("a serial port is no drivers.LineSetter")
+	}
+	if err := ls.SetLine(drivers.Line{Baud: 115200, StopBits: 2, DTRLow: true}); err != nil {
+		t.Error(err)
+	}
+	if err := ls.SetLine(drivers.Line{Baud: 9600, DataBits: 9}); err == nil {
+		t.Error("9 data bits were accepted")
+	}
+	p.Close()
+	if err := ls.SetLine(drivers.Line{Baud: 9600}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// Every kind of port keeps the same promises.
+func TestPromisesOfEveryKind(t *testing.T) {
+	kinds := map[string]func(*testing.T) Port{
+		"serial": func(t *testing.T) Port {
+			_, path := terminal(t)
+			return mustOpen(t, Config{Address: path})
+		},
+		"tcp": func(t *testing.T) Port {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				if c, err := l.Accept(); err == nil {
+					t.Cleanup(func() { c.Close() })
+				}
+			}()
+			return mustOpen(t, Config{Address: "tcp://" + l.Addr().String()})
+		},
+		"file": func(t *testing.T) Port {
+			f := filepath.Join(t.TempDir(), "capture.bin")
+			if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return mustOpen(t, Config{Address: "file:" + f, Line: drivers.Line{Baud: 1}})
+		},
+	}
+	for name, start := range kinds {
+		t.Run(name, func(t *testing.T) {
+			p, buf := start(t), make([]byte, 8)
+			p.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+			if n, err := p.Read(buf); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("read after the deadline: %d, %v", n, err)
+			}
+			if n, err := p.Read(buf); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("a deadline in the past: %d, %v", n, err)
+			}
+			blocked := func() <-chan error {
+				p.SetReadDeadline(time.Time{})
+				done := make(chan error, 1)
+				go func() {
+					_, err := p.Read(buf)
+					done <- err
+				}()
+				return done
+			}
+			done := blocked()
+			p.SetReadDeadline(time.Unix(1, 0))
+			if err := wakes(t, done); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("a deadline during Read: %v", err)
+			}
+			done = blocked()
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := wakes(t, done); !errors.Is(err, os.ErrClosed) && !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Close during Read: %v", err)
+			}
+			if _, err := p.Write([]byte("stray")); !errors.Is(err, os.ErrClosed) && !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Write after Close: %v", err)
+			}
+			p.Close() // twice is once
+		})
+	}
+}
+
+func wakes(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("Read was not woken")
+		return nil
+	}
+}
+
+func TestUnpluggedLineIsAnError(t *testing.T) {
+	far, path := terminal(t)
+	p := mustOpen(t, Config{Address: path})
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.Read(make([]byte, 8))
+		done <- err
+	}()
+	far.Close()
+	if err := wakes(t, done); !errors.Is(err, errGone) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWriteToAStuckAdapterIsGivenUp(t *testing.T) {
+	_, path := terminal(t) // nobody reads the far end
+	p := mustOpen(t, Config{Address: path, Line: drivers.Line{Baud: 4_000_000}})
+	var err error
+	for range 64 {
+		if _, err = p.Write(make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, errStuck) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := p.Write([]byte("x")); !errors.Is(err, errStuck) {
+		t.Errorf("and then %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecondOpenerIsToldWhoHasThePort(t *testing.T) {
+	_, path := terminal(t)
+	p := mustOpen(t, Config{Address: path})
+	_, err := Open(context.Background(), Config{Address: path})
+	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "this program (pid ") {
+		t.Errorf("in this process: %v", err)
+	}
+	if text := openInChild(t, path, nil); !strings.Contains(text, "busy") || !strings.Contains(text, path) {
+		t.Errorf("in another process: %s", text)
+	}
+	p.Close()
+	mustOpen(t, Config{Address: path})
+}
+
+func TestWithoutPermissionTheGroupIsNamed(t *testing.T) {
+	_, path := terminal(t)
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to start a process without rights")
+	}
+	text := openInChild(t, path, &syscall.Credential{Uid: 65534, Gid: 65534})
+	for _, want := range []string{"no permission", path, "root:", "0600", "dialout"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in: %s", want, text)
+		}
+	}
+}
+
+// openInChild opens path in a second process and gives its error.
+func openInChild(t *testing.T, path string, who *syscall.Credential) string {
+	t.Helper()
+	// A copy where everybody may run it: the test binary lies in a private folder.
+	dir, err := os.MkdirTemp("", "port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	self, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "port.test"), self, 0o755))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(dir, "port.test"))
+	cmd.Env = append(os.Environ(), "PORT_TEST_OPEN="+path)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestErrorsOfOpeningAreMapped(t *testing.T) {
+	for err, want := range map[error]error{
+		syscall.EACCES:      fs.ErrPermission,
+		syscall.EPERM:       fs.ErrPermission,
+		syscall.EBUSY:       ErrBusy,
+		syscall.EWOULDBLOCK: ErrBusy,
+		syscall.ENOENT:      fs.ErrNotExist,
+		syscall.ENODEV:      fs.ErrNotExist,
+	} {
+		if got := openError(err); !errors.Is(got, want) {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}
+
+func TestMissingPortNamesThoseThatAreThere(t *testing.T) {
+	sys := plugged(t)
+	_, err := open(context.Background(), sys, Config{Address: "/dev/ttyNONE"})
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "ttyUSB0 (usb:0403:6001 ") {
+		t.Errorf("got %v", err)
+	}
+	_, err = open(context.Background(), sys, Config{Address: "usb:1A86:7523"})
+	if err == nil || !strings.Contains(err.Error(), "2 ports match") || !strings.Contains(err.Error(), "by-path") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := open(context.Background(), sys, Config{Address: filepath.Join(sys.dev, "ttyUSB0")}); err == nil || !strings.Contains(err.Error(), "file:") {
+		t.Errorf("an ordinary file: %v", err)
+	}
+}
+
+func TestRecordedFileIsPlayedOnce(t *testing.T) {
+	f := filepath.Join(t.TempDir(), "capture.bin")
+	want := bytes.Repeat([]byte("0123456789"), 30)
+	if err := os.WriteFile(f, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := mustOpen(t, Config{Address: "file:" + f, Line: drivers.Line{Baud: 115200}})
+	if got, err := io.ReadAll(p); err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(got, want) {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if !Recorded("file:x") || Recorded("/dev/ttyS0") {
+		t.Error("Recorded does not tell a file from a line")
+	}
+}
+
+func TestCountsReachWhoOpenedThePort(t *testing.T) {
+	_, path := terminal(t)
+	var got drivers.Stats
+	p := mustOpen(t, Config{Address: path, Stats: func(s drivers.Stats) { got = s }})
+	p.ReportStats(drivers.Stats{Frames: 7})
+	if got.Frames != 7 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	good := map[string]address{
+		"serial:///dev/ttyUSB0":         {kind: kindSerial, path: "/dev/ttyUSB0"},
+		"/dev/serial/by-id/usb-x-port0": {kind: kindSerial, path: "/dev/serial/by-id/usb-x-port0"},
+		"usb-FTDI_A900-if00-port0":      {kind: kindName, path: "usb-FTDI_A900-if00-port0"},
+		"usb:0403:6001":                 {kind: kindUSB, vid: "0403", pid: "6001"},
+		"usb:1a86:55d4:SN:1":            {kind: kindUSB, vid: "1A86", pid: "55D4", serial: "SN:1"},
+		"tcp://10.0.0.7:4001":           {kind: kindTCP, path: "10.0.0.7:4001"},
+		"tcp://[fe80::1]:4001":          {kind: kindTCP, path: "[fe80::1]:4001"},
+		"file:capture.bin":              {kind: kindFile, path: "capture.bin"},
+		"file:///tmp/c.bin":             {kind: kindFile, path: "/tmp/c.bin"},
+	}
+	for s, want := range good {
+		if got, err := parse(s); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "dev/ttyUSB0", "serial://ttyUSB0", "usb:403:6001", "usb:0403", "usb:0403:6001:", "tcp://host", "tcp://:1", "file:", "http://x:1"} {
+		if err := Check(s); err == nil || !strings.Contains(err.Error(), "want serial://") {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}

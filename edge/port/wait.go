@@ -1,0 +1,73 @@
+package port
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+const lookEvery = 250 * time.Millisecond
+
+// Wait waits for d, or less: it returns true at once when the port at the
+// address was plugged in meanwhile, so that a device is back within a second
+// of its cable whatever the back-off says. Sockets and recorded files just
+// wait. It returns false after d and when ctx ends.
+func Wait(ctx context.Context, addr string, d time.Duration) bool {
+	return wait(ctx, system, addr, d)
+}
+
+func wait(ctx context.Context, sys tree, addr string, d time.Duration) bool {
+	end := time.NewTimer(d)
+	defer end.Stop()
+	a, err := parse(addr)
+	if err != nil || a.kind == kindTCP || a.kind == kindFile {
+		select {
+		case <-end.C:
+		case <-ctx.Done():
+		}
+		return false
+	}
+	before := sys.identity(a)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			now := sys.identity(a)
+			if now != before && now != (identity{}) {
+				return true
+			}
+			before = now
+		case <-end.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// identity tells one plugging in of a device from the next: udev makes a new
+// device file, which gets a new inode number or a new time of birth.
+type identity struct {
+	rdev, ino uint64
+	mode      fs.FileMode // a port that came before udev set its rights counts again
+	group     uint32
+}
+
+func (t tree) identity(a address) identity {
+	path, err := t.resolve(a)
+	if err != nil {
+		return identity{}
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return identity{}
+	}
+	id := identity{mode: fi.Mode()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		id.rdev, id.ino, id.group = uint64(st.Rdev), st.Ino, st.Gid
+	}
+	return id
+}
