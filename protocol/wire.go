@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Version is the wire format version written by this code; Decode reads it and
-// the one before it.
+// Version is the wire format version written by this code. Decoders read it
+// and the one before it; before 1 there is none.
 const Version = 1
 
 // Limits of the wire format. A message beyond them is refused whole.
@@ -14,6 +14,10 @@ const (
 	MaxDecodedBytes = 4 << 20   // after decompression
 	MaxObservations = 4096      // in one batch
 	MaxSamples      = 4096      // in one block
+	MaxName         = 64        // bytes of a channel or a unit
+	MaxText         = 1024      // bytes of any other text
+	MaxRanges       = 1024      // in one acknowledgement
+	MaxDevices      = 256       // in one state
 )
 
 // A Stream is one of the numbered logs of a box. Each numbers its observations

@@ -1,0 +1,5 @@
+package protocol
+
+func internUnit(b []byte) Unit {
+	return Unit(b)
+}
