@@ -112,8 +112,3 @@ func LookupRefID(refID string) (Term, bool) {
 	}
 	return Term{}, false
 }
-
-var (
-	termByCode  = map[Code]*Term{}
-	termByRefID = map[string]*Term{}
-)

@@ -29,10 +29,11 @@ const (
 // raised it to its end. It is a value; a change makes a new value with the
 // same ID and a higher Revision.
 type Alarm struct {
-	ID       string // deterministic: of box, rule, device, code and Started
+	ID       string // deterministic: of box, rule, device, channel, code and Started
 	Revision int    // grows with every change
 	Box      protocol.BoxID
 	Device   protocol.DeviceID // "" if it is about the box itself
+	Channel  string            // site or sub-channel, as in protocol.Observation
 	Code     protocol.Code     // what was measured, or the event; 0 if about the box itself
 	Rule     string            // id of the rule
 	Priority protocol.Priority
@@ -46,7 +47,12 @@ type Alarm struct {
 	Started  time.Time // when the condition began, by the measured-at time
 	Declared time.Time // when the delay had passed and the alarm was raised
 	Ended    time.Time // zero while it holds
-	// Missed marks a condition found in late data: recorded, never rung.
+	// Hidden: a higher alarm of the same family is active. A screen leaves this
+	// one out; it is shown again, unacknowledged, when the higher one ends and
+	// this one still holds.
+	Hidden bool
+	// Missed marks a condition found in late data: recorded, never rung, never
+	// Active.
 	Missed bool
 
 	AcknowledgedBy string // user name, "" if nobody
