@@ -1,10 +1,15 @@
 // Package all is the list of every driver: one line each, no init functions.
 package all
 
-import "monitorme/drivers"
+import (
+	"monitorme/drivers"
+	"monitorme/drivers/stayhealthy"
+)
 
 // Drivers are all drivers, by name.
-var Drivers = []drivers.Driver{}
+var Drivers = []drivers.Driver{
+	stayhealthy.Driver,
+}
 
 // Find gives the driver of that name.
 func Find(name string) (drivers.Driver, bool) {
