@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -151,31 +153,27 @@ func ParseDecimal(s string) (Decimal, error) {
 	return Dec(m, int8(exp)), nil
 }
 
-// Compare orders by value: -1, 0 or +1. A Decimal without a value sorts first.
+// Compare orders by value: -1, 0 or +1, exactly. A Decimal without a value
+// sorts first.
 func (d Decimal) Compare(e Decimal) int {
 	switch {
-	case !d.Valid || !e.Valid:
-		switch {
-		case d.Valid == e.Valid:
-			return 0
-		case e.Valid:
-			return -1
-		}
+	case !d.Valid && !e.Valid:
+		return 0
+	case !d.Valid:
+		return -1
+	case !e.Valid:
 		return 1
 	case d.Exponent == e.Exponent:
-		switch {
-		case d.Mantissa < e.Mantissa:
-			return -1
-		case d.Mantissa > e.Mantissa:
-			return 1
+		return cmp.Compare(d.Mantissa, e.Mantissa)
+	}
+	// Below 2^53 both are the nearest floats, which differ only if they do.
+	const exact = 1 << 53
+	if max(d.Mantissa, -d.Mantissa, e.Mantissa, -e.Mantissa) < exact {
+		if c := cmp.Compare(d.Float64(), e.Float64()); c != 0 {
+			return c
 		}
-		return 0
 	}
-	switch a, b := d.Float64(), e.Float64(); {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	low := min(d.Exponent, e.Exponent)
+	a := new(big.Int).Mul(big.NewInt(d.Mantissa), tenTo(int64(d.Exponent)-int64(low)))
+	return a.Cmp(new(big.Int).Mul(big.NewInt(e.Mantissa), tenTo(int64(e.Exponent)-int64(low))))
 }

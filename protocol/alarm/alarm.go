@@ -35,6 +35,7 @@ type Alarm struct {
 	Device   protocol.DeviceID // "" if it is about the box itself
 	Channel  string            // site or sub-channel, as in protocol.Observation
 	Code     protocol.Code     // what was measured, or the event; 0 if about the box itself
+	Source   protocol.Code     // of a device's event: the measurement it is about, 0 if none
 	Rule     string            // id of the rule
 	Priority protocol.Priority
 	Type     protocol.AlarmType
