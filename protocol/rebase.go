@@ -15,7 +15,8 @@ import (
 // that zero base and shift keep it. All times of the batch but the devices' own
 // move with it. sent may be zero.
 //
-// It costs one copy: the fields are appended, because the last value of a
+// payload must be a batch that was encoded, whole: Rebase checks its header
+// only. It costs one copy: the fields are appended, because the last value of a
 // scalar field of protobuf wins; behind a compressed body they stand in a zstd
 // frame of their own, which is legal too. Only a shift with no base given must
 // read, and if need be decompress, the batch to find its base. Each call adds

@@ -262,7 +262,7 @@ func goodBatches(t *testing.T) []vectorSource {
 		{name: "compressed-rebased", description: "A compressed body with a second zstd frame that holds clock, sent and base.", message: "batch", payload: rebasedZstd},
 		{name: "unknown-code", description: "A code that no table has: kept.", message: "batch", payload: batch(shell(StreamNumeric, with(spo2, func(o *Observation) { o.Code = 2<<16 | 0xFFFE })))},
 		{name: "future-kind", description: "A kind and a quality of a newer peer: kept with value and text, never evaluated.", message: "batch", payload: plain(typeBatch, marshal(t, future))},
-		{name: "unknown-field", description: "Unknown fields in batch, series and observation: passed over.", message: "batch",
+		{name: "unknown-field", description: "Unknown fields in a batch and in an observation: passed over.", message: "batch",
 			payload: plain(typeBatch, append(marshal(t, &wirepb.Batch{Box: "box-17", Epoch: 1, Stream: 2, FirstSeq: 1, BaseUs: t0.UnixMicro(), Series: []*wirepb.Series{{Code: uint32(SpO2), Unit: "%", Kind: 1}}}),
 				"\x4a\x08\x18\x01\x20\xc2\x01\xa2\x06\x00\xfa\x06\x03new"...))},
 	}
