@@ -1,0 +1,683 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"monitorme/protocol"
+)
+
+var (
+	t0      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	testBox = Identity{Box: "box-1", Boot: 77}
+	discard = slog.New(slog.DiscardHandler)
+)
+
+func testConfig(dir string) Config {
+	c := Default()
+	c.Dir, c.MinFreeBytes = dir, 8<<20
+	return c
+}
+
+func openTest(t testing.TB, cfg Config) *Queue {
+	t.Helper()
+	q, err := Open(cfg, testBox, discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+func reopen(t testing.TB, q *Queue) *Queue {
+	t.Helper()
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return openTest(t, q.cfg)
+}
+
+func synced(at time.Duration) Stamp {
+	return Stamp{Wall: t0.Add(at), Mono: time.Hour + at, Quality: protocol.ClockSynced}
+}
+
+func numeric(at time.Duration, v int64) protocol.Observation {
+	return protocol.Observation{Device: "monitor", Code: 2<<16 | 16770, Unit: "/min", Kind: protocol.KindNumeric,
+		Quality: protocol.QualityGood, At: t0.Add(at), Clock: protocol.ClockSynced, Value: protocol.Int(v)}
+}
+
+func event(at time.Duration, text string) protocol.Observation {
+	return protocol.Observation{Device: "monitor", Code: 3<<16 | 500, Kind: protocol.KindEvent, Quality: protocol.QualityGood,
+		At: t0.Add(at), Clock: protocol.ClockSynced, Event: &protocol.Event{Phase: protocol.PhaseStart, Text: text}}
+}
+
+func wave(at time.Duration, n int) protocol.Observation {
+	raw := make([]int32, n)
+	for i := range raw {
+		raw[i] = int32((i*7919 + int(at)) % 1000)
+	}
+	return protocol.Observation{Device: "monitor", Code: 2<<16 | 256, Unit: "mV", Kind: protocol.KindSamples, Quality: protocol.QualityGood,
+		At: t0.Add(at), Clock: protocol.ClockSynced,
+		Samples: &protocol.Samples{RateMilliHz: 250_000, Scale: protocol.Dec(5, -3), Raw: raw}}
+}
+
+func mustAppend(t testing.TB, q *Queue, at time.Duration, obs ...protocol.Observation) {
+	t.Helper()
+	if err := q.Append(synced(at), obs); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// age makes all fresh entries backlog.
+func (q *Queue) age() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, l := range q.logs[1:] {
+		for i := range l.ring {
+			l.ring[i].at = l.ring[i].at.Add(-FreshFor)
+		}
+	}
+}
+
+// next takes one message of a lane, decoded; nil if there is none.
+func next(t testing.TB, q *Queue, lane protocol.Lane) (*protocol.Batch, protocol.Ack) {
+	t.Helper()
+	payload, ack, err := q.Next(lane, 128<<10, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload == nil {
+		return nil, ack
+	}
+	b, err := protocol.DecodeBatch(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ack.Committed) != 1 || ack.Epoch != b.Epoch || ack.Committed[0].Stream != b.Stream ||
+		ack.Committed[0].First != b.FirstSeq || ack.Committed[0].Last != b.LastSeq() {
+		t.Fatalf("names %+v, batch of epoch %d stream %d %d to %d", ack, b.Epoch, b.Stream, b.FirstSeq, b.LastSeq())
+	}
+	return b, ack
+}
+
+// drain takes and acknowledges the whole backlog, and gives the number of each
+// reading by stream in the order in which they came.
+func drain(t testing.TB, q *Queue) map[protocol.Stream][]uint64 {
+	t.Helper()
+	q.age()
+	got := map[protocol.Stream][]uint64{}
+	for {
+		b, ack := next(t, q, protocol.LaneBackfill)
+		if b == nil {
+			return got
+		}
+		for i := range b.Observations {
+			got[b.Stream] = append(got[b.Stream], b.FirstSeq+uint64(i))
+		}
+		if err := q.Ack(ack); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFreshIsGivenNewestFirstEventsBeforeNumericsWavesApart(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 60), wave(0, 50), numeric(0, 61))
+	mustAppend(t, q, 1, event(1, "asystole"))
+	mustAppend(t, q, 2, numeric(2, 62))
+	var got []string
+	for _, lane := range []protocol.Lane{protocol.LaneLive, protocol.LaneLive, protocol.LaneLive, protocol.LaneWave} {
+		b, _ := next(t, q, lane)
+		if b == nil {
+			t.Fatalf("nothing on %s after %v", lane, got)
+		}
+		got = append(got, fmt.Sprintf("%d:%d+%d", b.Stream, b.FirstSeq, len(b.Observations)))
+		if b.Box != "box-1" || b.Boot != 77 || b.Epoch != q.Epoch() || b.Clock != protocol.ClockSynced || !b.Sent.Equal(t0) {
+			t.Errorf("batch %+v", b)
+		}
+	}
+	if want := "1:1+1 2:3+1 2:1+2 3:1+1"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	for _, lane := range []protocol.Lane{protocol.LaneLive, protocol.LaneWave, protocol.LaneBackfill} {
+		if b, _ := next(t, q, lane); b != nil {
+			t.Errorf("%s gives %+v again", lane, b)
+		}
+	}
+}
+
+func TestAReadingIsKeptExactly(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(3*time.Microsecond, 61))
+	b, _ := next(t, q, protocol.LaneLive)
+	o := b.Observations[0]
+	if o.Value != protocol.Int(61) || !o.At.Equal(t0.Add(3*time.Microsecond)) || o.Device != "monitor" || o.Quality != protocol.QualityGood {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestBacklogIsMergedOldestFirst(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	for i := range 500 {
+		at := time.Duration(i) * time.Second
+		mustAppend(t, q, at, numeric(at, int64(i)), wave(at, 20))
+	}
+	mustAppend(t, q, 501*time.Second, event(501*time.Second, "x"))
+	q.age()
+	b, _ := next(t, q, protocol.LaneBackfill)
+	if b.Stream != protocol.StreamEvent {
+		t.Errorf("first comes stream %d, want events", b.Stream)
+	}
+	b, _ = next(t, q, protocol.LaneBackfill)
+	if b.Stream != protocol.StreamNumeric || b.FirstSeq != 1 || len(b.Observations) != 500 {
+		t.Fatalf("stream %d from %d, %d readings; want all 500 numerics in one message", b.Stream, b.FirstSeq, len(b.Observations))
+	}
+	for i, o := range b.Observations {
+		if o.Value != protocol.Int(int64(i)) || !o.At.Equal(t0.Add(time.Duration(i)*time.Second)) {
+			t.Fatalf("reading %d is %+v", i, o)
+		}
+	}
+}
+
+func TestClaimsAreGivenBackAndComeAgain(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1))
+	mustAppend(t, q, 1, numeric(1, 2))
+	_, ack2 := next(t, q, protocol.LaneLive)
+	_, ack1 := next(t, q, protocol.LaneLive)
+	q.Release(ack2)
+	if b, _ := next(t, q, protocol.LaneLive); b == nil || b.FirstSeq != 2 {
+		t.Errorf("released fresh entry: %+v", b)
+	}
+	q.age()
+	if b, _ := next(t, q, protocol.LaneBackfill); b != nil {
+		t.Errorf("a claimed entry comes on backfill: %+v", b)
+	}
+	q.Release(ack1)
+	if b, _ := next(t, q, protocol.LaneBackfill); b == nil || b.FirstSeq != 1 || len(b.Observations) != 1 {
+		t.Errorf("released old entry: %+v", b)
+	}
+}
+
+func TestOnlyWhatIsCommittedIsDeleted(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1), numeric(1, 2), numeric(2, 3)) // 1 to 3, one entry
+	mustAppend(t, q, 3, numeric(3, 4))
+	ack := func(epoch, first, last uint64) {
+		t.Helper()
+		if err := q.Ack(names(protocol.StreamNumeric, span{epoch, first, last})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ack(q.Epoch()+1, 1, 4) // of another epoch
+	ack(q.Epoch(), 5, 100) // not there
+	ack(q.Epoch(), 1, 2)   // a part
+	if s := q.Stats(); s.Entries != 2 {
+		t.Fatalf("%d entries, want 2", s.Entries)
+	}
+	ack(q.Epoch(), 3, 3) // the rest
+	s := q.Stats()
+	if s.Entries != 1 || !s.Oldest.Equal(t0.Add(3)) && !s.Oldest.Equal(t0) {
+		t.Fatalf("%+v, want the entry of number 4", s)
+	}
+	ack(q.Epoch(), 1, 4)
+	if s := q.Stats(); s.Entries != 0 || s.Bytes != 0 || !s.Oldest.IsZero() || s.Acked != 4 {
+		t.Errorf("%+v, want nothing", s)
+	}
+}
+
+func TestNumbersAndReadingsSurviveAStop(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	epoch := q.Epoch()
+	mustAppend(t, q, 0, numeric(0, 1), event(0, "a"), wave(0, 10))
+	q = reopen(t, q)
+	if got := drain(t, q); fmt.Sprint(got) != "map[event:[1] numeric:[1] wave:[1]]" {
+		t.Errorf("after the first stop: %v", got)
+	}
+	q = reopen(t, q) // empty now
+	mustAppend(t, q, 1, numeric(1, 2), event(1, "b"), wave(1, 10))
+	if q.Epoch() != epoch {
+		t.Error("a clean stop began a new epoch")
+	}
+	if got := drain(t, q); fmt.Sprint(got) != "map[event:[2] numeric:[2] wave:[2]]" {
+		t.Errorf("after the second stop: %v", got)
+	}
+	if _, moved := q.Recovered(); moved {
+		t.Error("a sound queue was moved aside")
+	}
+}
+
+// crash leaves the database as a killed process would, with what was not synced
+// or flushed to records by the queue left out.
+func crash(t *testing.T, q *Queue) {
+	t.Helper()
+	q.closing.Do(func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.broken = ErrClosed
+		if err := errors.Join(q.db.Close(), q.lock.Close()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestADeathInTheSameBootKeepsTheEpochAPowerCutBeginsANewOne(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1), numeric(0, 2))
+	epoch := q.Epoch()
+	crash(t, q)
+	q = openTest(t, q.cfg)
+	mustAppend(t, q, 1, numeric(1, 3))
+	if q.Epoch() != epoch {
+		t.Error("a killed process began a new epoch")
+	}
+	crash(t, q)
+
+	after := testBox
+	after.Boot++
+	q2, err := Open(q.cfg, after, discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q2.Close()
+	if q2.Epoch() == epoch {
+		t.Error("a power cut kept the epoch")
+	}
+	mustAppend(t, q2, 2, numeric(2, 4))
+	q2.age()
+	old, oldAck := next(t, q2, protocol.LaneBackfill)
+	old2, _ := next(t, q2, protocol.LaneBackfill)
+	fresh, freshAck := next(t, q2, protocol.LaneBackfill)
+	if old.Epoch != epoch || old.FirstSeq != 1 || len(old.Observations) != 2 || old2.FirstSeq != 3 {
+		t.Errorf("old: %+v, %+v", old, old2)
+	}
+	if fresh.Epoch != q2.Epoch() || fresh.FirstSeq != 1 || len(fresh.Observations) != 1 {
+		t.Errorf("new: %+v", fresh)
+	}
+	if err := q2.Ack(freshAck); err != nil || q2.Stats().Entries != 2 {
+		t.Errorf("an acknowledgement of the new epoch: %v, %d entries left, want 2", err, q2.Stats().Entries)
+	}
+	if err := q2.Ack(oldAck); err != nil || q2.Stats().Entries != 1 {
+		t.Errorf("an acknowledgement of the old epoch: %v, %d entries left, want 1", err, q2.Stats().Entries)
+	}
+}
+
+func TestTimesOfThisBootAreCorrectedOnceTheClockIsKnown(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	wrong := t0.Add(-1000 * time.Hour)
+	early := numeric(0, 1)
+	early.At, early.Clock = wrong, protocol.ClockUncertain
+	if err := q.Append(Stamp{Wall: wrong, Mono: 10 * time.Second, Quality: protocol.ClockUncertain}, []protocol.Observation{early}); err != nil {
+		t.Fatal(err)
+	}
+	b, ack := next(t, q, protocol.LaneLive)
+	if b.Clock != protocol.ClockUncertain || !b.Observations[0].At.Equal(wrong) {
+		t.Errorf("before: clock %d at %v", b.Clock, b.Observations[0].At)
+	}
+	q.Release(ack)
+	if err := q.Append(Stamp{Wall: t0, Mono: 70 * time.Second, Quality: protocol.ClockSynced}, []protocol.Observation{numeric(0, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	q.age()
+	b, ack = next(t, q, protocol.LaneBackfill)
+	if b.Clock != protocol.ClockCorrected || !b.Observations[0].At.Equal(t0.Add(-time.Minute)) || len(b.Observations) != 1 {
+		t.Errorf("after: clock %d at %v, %d readings", b.Clock, b.Observations[0].At, len(b.Observations))
+	}
+	q.Release(ack)
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	later, err := Open(q.cfg, Identity{Box: "box-1", Boot: 78}, discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer later.Close()
+	if err := later.Append(Stamp{Wall: t0.Add(time.Hour), Mono: 1, Quality: protocol.ClockSynced}, []protocol.Observation{numeric(time.Hour, 3)}); err != nil {
+		t.Fatal(err)
+	}
+	b, _ = next(t, later, protocol.LaneBackfill)
+	if b.Clock != protocol.ClockUncertain || !b.Observations[0].At.Equal(wrong) || b.Boot != 77 {
+		t.Errorf("in a later boot: clock %d at %v", b.Clock, b.Observations[0].At)
+	}
+}
+
+func TestWavesAreDroppedFirstThenNumericsNeverEventsAndEachLossIsTold(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.MaxBytes = 1 << 20
+	q := openTest(t, cfg)
+	at := time.Duration(0)
+	for range 40 {
+		mustAppend(t, q, at, wave(at, 4000), event(at, strings.Repeat("e", 900)), numeric(at, 1))
+		at += time.Second
+	}
+	for range 3000 { // numerics alone do more than fill it
+		obs := make([]protocol.Observation, 40)
+		for i := range obs {
+			obs[i] = numeric(at+time.Duration(i*i)*time.Millisecond, int64(at)+int64(i*i*7919))
+			obs[i].DeviceTime = t0.Add(at * time.Duration(i+1) / 7)
+		}
+		mustAppend(t, q, at, obs...)
+		at += time.Second
+	}
+	s := q.Stats()
+	if s.Bytes > cfg.MaxBytes {
+		t.Errorf("%d bytes, want at most %d", s.Bytes, cfg.MaxBytes)
+	}
+	q.mu.Lock()
+	waves, wavesDropped, numericsDropped, eventsDropped := q.logs[protocol.StreamWave].entries, q.meta.dropped[protocol.StreamWave], q.meta.dropped[protocol.StreamNumeric], q.meta.dropped[protocol.StreamEvent]
+	q.mu.Unlock()
+	if waves != 0 || wavesDropped != 40 || numericsDropped == 0 || eventsDropped != 0 {
+		t.Errorf("%d waves left, %d waves, %d numerics, %d events dropped", waves, wavesDropped, numericsDropped, eventsDropped)
+	}
+	q = reopen(t, q)
+	if got := q.Stats(); got.Dropped != s.Dropped || got.Entries != s.Entries || got.Bytes != s.Bytes {
+		t.Errorf("after a stop %+v, before %+v", got, s)
+	}
+	var told []protocol.Observation
+	events := 0
+	var firstNumeric uint64
+	q.age()
+	for b, ack := next(t, q, protocol.LaneBackfill); b != nil; b, ack = next(t, q, protocol.LaneBackfill) {
+		for _, o := range b.Observations {
+			switch {
+			case o.Code == protocol.EventDropped:
+				told = append(told, o)
+			case o.Kind == protocol.KindEvent:
+				events++
+			}
+		}
+		if b.Stream == protocol.StreamNumeric && firstNumeric == 0 {
+			firstNumeric = b.FirstSeq
+		}
+		q.Ack(ack)
+	}
+	if events != 40 {
+		t.Errorf("%d events of 40 are left", events)
+	}
+	if firstNumeric != numericsDropped+1 {
+		t.Errorf("numerics begin at %d, but %d were dropped", firstNumeric, numericsDropped)
+	}
+	if len(told) < 2 || len(told) > 6 {
+		t.Fatalf("told in %d events, want one or few per kind", len(told))
+	}
+	for i, want := range []string{"waves", "numerics"} {
+		o := told[i]
+		if o.Channel != want || o.Event.Phase != protocol.PhaseStart || o.Event.From.IsZero() || o.Event.To.Before(o.Event.From) || !strings.Contains(o.Event.Text, "dropped: the queue reached its limit") {
+			t.Errorf("told %+v %+v", o, o.Event)
+		}
+	}
+}
+
+func TestOldReadingsAreDroppedOnlyByASynchronisedClock(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.MaxAge = time.Hour
+	q := openTest(t, cfg)
+	mustAppend(t, q, 0, numeric(0, 1), event(0, "x"))
+	q.Append(Stamp{Wall: t0.Add(9999 * time.Hour), Quality: protocol.ClockUncertain}, nil)
+	q.keepBounds()
+	if s := q.Stats(); s.Dropped != 0 {
+		t.Errorf("%d dropped by a clock that nobody trusts", s.Dropped)
+	}
+	q.Append(synced(2*time.Hour), nil)
+	q.keepBounds()
+	if s := q.Stats(); s.Dropped != 1 || s.Entries != 2 { // the event, and the one that tells
+		t.Errorf("%+v, want the numeric dropped", s)
+	}
+}
+
+func TestAnEpisodeOfDropsIsToldAtItsStartNowAndThenAndAtItsEnd(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	q.last = synced(0)
+	phases := func() (out []protocol.Phase) {
+		for b, ack := next(t, q, protocol.LaneLive); b != nil; b, ack = next(t, q, protocol.LaneLive) {
+			out = append(out, b.Observations[0].Event.Phase)
+			q.Ack(ack)
+		}
+		return out
+	}
+	now := time.Now()
+	d := &q.drops[protocol.StreamWave]
+	*d = episode{count: 1, oldest: 1, newest: 2, reason: "test", last: now}
+	q.tellDrops(now)
+	d.count++
+	q.tellDrops(now.Add(time.Second)) // too soon
+	if got := phases(); fmt.Sprint(got) != "[start]" {
+		t.Errorf("phases %v, want a start", got)
+	}
+	d.last = now.Add(tellEvery)
+	q.tellDrops(now.Add(tellEvery))
+	q.tellDrops(now.Add(3 * tellEvery)) // nothing new
+	if got := phases(); fmt.Sprint(got) != "[continue]" {
+		t.Errorf("phases %v, want one that goes on", got)
+	}
+	q.tellDrops(now.Add(tellEvery + 2*episodeGap))
+	q.tellDrops(now.Add(tellEvery + 3*episodeGap))
+	if got := phases(); fmt.Sprint(got) != "[end]" {
+		t.Errorf("phases %v, want an end", got)
+	}
+}
+
+func TestAnUndecodableEntryIsQuarantinedAndItsNeighboursGoOn(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	for i := range 3 {
+		mustAppend(t, q, time.Duration(i), numeric(time.Duration(i), int64(i)))
+	}
+	q.mu.Lock()
+	e := q.logs[protocol.StreamNumeric].ring[1].entry
+	q.update(func(txn *badger.Txn) error { return txn.Set(e.key(), []byte("rubbish")) })
+	q.mu.Unlock()
+	got := drain(t, q)
+	if fmt.Sprint(got) != "map[numeric:[1 3]]" {
+		t.Errorf("got %v", got)
+	}
+	if s := q.Stats(); s.Quarantined != 1 || s.Entries != 0 {
+		t.Errorf("%+v", s)
+	}
+	key := e.key()
+	key[0] = prefixQuarantine
+	if err := q.db.View(func(txn *badger.Txn) error { _, err := txn.Get(key); return err }); err != nil {
+		t.Errorf("not in quarantine: %v", err)
+	}
+}
+
+func TestAReadingThatProtocolRefusesDoesNotSpoilItsNeighbours(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	bad := numeric(0, 2)
+	bad.At = time.Time{}
+	mustAppend(t, q, 0, numeric(0, 1), bad, numeric(0, 3))
+	if b, _ := next(t, q, protocol.LaneLive); len(b.Observations) != 2 || b.FirstSeq != 1 {
+		t.Errorf("%+v", b)
+	}
+	if s := q.Stats(); s.Rejected != 1 || s.Appended != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestALargeGroupIsSplit(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	obs := make([]protocol.Observation, 0, 3200)
+	for i := range 3000 {
+		obs = append(obs, numeric(time.Duration(i)*time.Millisecond, int64(i)))
+	}
+	for i := range 200 {
+		obs = append(obs, wave(time.Duration(i)*time.Second, 4000))
+	}
+	mustAppend(t, q, 0, obs...)
+	got := drain(t, q)
+	for s, n := range map[protocol.Stream]int{protocol.StreamNumeric: 3000, protocol.StreamWave: 200} {
+		if len(got[s]) != n {
+			t.Errorf("stream %d: %d readings, want %d", s, len(got[s]), n)
+		}
+		for i, seq := range got[s] {
+			if seq != uint64(i+1) {
+				t.Fatalf("stream %d: reading %d has number %d", s, i, seq)
+			}
+		}
+	}
+}
+
+func TestASecondProcessIsRefusedWithTheOwner(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	_, err := Open(q.cfg, testBox, discard, nil)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("process %d has", os.Getpid())) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAWrongKeySetsTheQueueAside(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1))
+	epoch := q.Epoch()
+	q.Close()
+	if err := os.WriteFile(filepath.Join(q.cfg.Dir, "key"), []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	q = openTest(t, q.cfg)
+	r, moved := q.Recovered()
+	if !moved || !errors.Is(r.Reason, badger.ErrEncryptionKeyMismatch) {
+		t.Errorf("recovered %v %+v", moved, r)
+	}
+	if _, err := os.Stat(filepath.Join(r.Aside, "MANIFEST")); err != nil {
+		t.Errorf("the old queue is not kept: %v", err)
+	}
+	if q.Epoch() == epoch || q.Stats().Entries != 0 {
+		t.Error("the new queue is not new")
+	}
+	mustAppend(t, q, 0, numeric(0, 1))
+}
+
+func TestADamagedKeyOfOursIsMovedAsideAConfiguredOneIsNot(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	openTest(t, cfg).Close()
+	st, err := os.Stat(filepath.Join(cfg.Dir, "key"))
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Fatalf("key: %v %v", st, err)
+	}
+	os.WriteFile(filepath.Join(cfg.Dir, "key"), nil, 0o600)
+	q := openTest(t, cfg)
+	if _, moved := q.Recovered(); !moved {
+		t.Error("the queue of a lost key was not moved aside")
+	}
+	q.Close()
+	cfg.KeyFile = filepath.Join(t.TempDir(), "credential")
+	os.WriteFile(cfg.KeyFile, []byte("short"), 0o600)
+	if _, err := Open(cfg, testBox, discard, nil); err == nil || !strings.Contains(err.Error(), "want 64 hexadecimal digits") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTwoDeathsWhileOpeningSetTheQueueAside(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1))
+	q.Close()
+	if err := q.writeStarts(starting{Boot: testBox.Boot + 1, Opening: 5}); err != nil {
+		t.Fatal(err)
+	}
+	q = openTest(t, q.cfg) // of another boot: the power, not the queue
+	if _, moved := q.Recovered(); moved || q.Stats().Entries != 1 {
+		t.Errorf("moved %v, %d entries", moved, q.Stats().Entries)
+	}
+	q.Close()
+	q.writeStarts(starting{Boot: testBox.Boot, Opening: 2})
+	q = openTest(t, q.cfg)
+	if r, moved := q.Recovered(); !moved || !strings.Contains(r.Reason.Error(), "2 processes died") {
+		t.Errorf("moved %v %+v", moved, r)
+	}
+}
+
+func TestACrashBetweenDeletingAndRecordingHealsItself(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1))
+	q = reopen(t, q) // the bucket is no longer filled, its record is written
+	q.mu.Lock()
+	s := q.logs[protocol.StreamNumeric].segs[0]
+	q.update(func(txn *badger.Txn) error { return txn.Delete(entry{s.bucket, s.stream, 1, 1}.key()) })
+	q.mu.Unlock()
+	if b, _ := next(t, q, protocol.LaneBackfill); b != nil {
+		t.Errorf("%+v", b)
+	}
+	if st := q.Stats(); st.Entries != 0 || st.Bytes != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestTooLittleSpaceIsRefusedBeforeTheDatabaseIsTouched(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.MinFreeBytes = 1 << 62
+	q, err := Open(cfg, testBox, discard, nil)
+	if err != nil { // 16 MiB are enough to open
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if err := q.Append(synced(0), []protocol.Observation{numeric(0, 1)}); !errors.Is(err, ErrFull) {
+		t.Errorf("error %v, want ErrFull", err)
+	}
+	if s := q.Stats(); s.Entries != 0 || !s.Full {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAfterCloseNothingIsTaken(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	if err := errors.Join(q.Close(), q.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Append(synced(0), []protocol.Observation{numeric(0, 1)}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Append: %v", err)
+	}
+	if _, _, err := q.Next(protocol.LaneLive, 1, t0); !errors.Is(err, ErrClosed) {
+		t.Errorf("Next: %v", err)
+	}
+	if err := q.Ack(protocol.Ack{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Ack: %v", err)
+	}
+	q.Stats()
+}
+
+func Test32BitIsRefused(t *testing.T) {
+	if checkIntSize(64) != nil || checkIntSize(32) == nil {
+		t.Error("want 32 refused, 64 taken")
+	}
+}
+
+func TestValidateNamesTheKey(t *testing.T) {
+	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+	for key, spoil := range map[string]func(*Config){
+		"queue.dir":            func(c *Config) { c.Dir = "" },
+		"queue.max_bytes":      func(c *Config) { c.MaxBytes = 0 },
+		"queue.max_age":        func(c *Config) { c.MaxAge = 0 },
+		"queue.min_free_bytes": func(c *Config) { c.MinFreeBytes = 0 },
+		"queue.sync_interval":  func(c *Config) { c.SyncInterval = time.Hour },
+	} {
+		c := Default()
+		spoil(&c)
+		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), key) {
+			t.Errorf("%s: error %v", key, err)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	q, err := Open(testConfig(t.TempDir()), testBox, discard, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	mustAppend(t, q, 0, numeric(0, 1))
+	got, err := reg.Gather()
+	if err != nil || len(got) != 11 {
+		t.Errorf("%d families, %v", len(got), err)
+	}
+}
