@@ -34,6 +34,7 @@ func (s *set) check() error {
 		return fmt.Errorf("sleep_for: %s, want up to 10m", s.SleepFor)
 	}
 	taken := map[string]string{}
+	units := map[protocol.Code]protocol.Unit{}
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		if err := r.check(); err != nil {
@@ -47,6 +48,14 @@ func (s *set) check() error {
 				return r.bad("codes", "%s is already that of rule %q; only one may be", slot, other)
 			}
 			taken[slot] = r.ID
+		}
+		for _, c := range r.Codes {
+			if u := units[c]; r.Unit != "" && u != "" && u != r.Unit {
+				return r.bad("unit", "%q, but another rule has %q for code %d", r.Unit, u, uint32(c))
+			}
+			if r.Unit != "" {
+				units[c] = r.Unit
+			}
 		}
 	}
 	return nil
@@ -104,6 +113,8 @@ func (r *Rule) check() error {
 func (r *Rule) checkLimit() error {
 	limit := r.Kind == High || r.Kind == Low
 	switch {
+	case r.Unit != "" && !limit:
+		return r.bad("unit", "only rules of kind high and low have it")
 	case r.Limit.Valid != (limit || r.Kind == ClockOffset):
 		return r.bad("limit", "%q, rules of kind high, low and clock-offset have one, others do not", r.Limit)
 	case (r.Bypass.Valid || r.Episodic) && !limit:
@@ -122,9 +133,9 @@ func (r *Rule) checkLimit() error {
 		return r.bad("after", "%s, want up to 24h", r.After)
 	}
 	// So that scaling to a common exponent stays exact.
-	for key, d := range map[string]protocol.Decimal{"limit": r.Limit, "bypass": r.Bypass, "clear": r.Clear.Margin} {
+	for i, d := range [...]protocol.Decimal{r.Limit, r.Bypass, r.Clear.Margin} {
 		if d.Exponent < -6 || d.Exponent > 3 || d.Mantissa > 1e9 || d.Mantissa < -1e9 {
-			return r.bad(key, "%s, want at most 6 decimal places and 9 digits", d)
+			return r.bad([...]string{"limit", "bypass", "clear"}[i], "%s, want at most 6 decimal places and 9 digits", d)
 		}
 	}
 	return nil

@@ -77,7 +77,8 @@ type series struct {
 	subject
 	at       int64 // of the newest reading
 	received int64
-	seen     bool // ever had a number
+	want     protocol.Unit // of the limits, "" if there are none
+	seen     bool          // ever had a number
 	good     bool // the newest reading is a good number
 	value    protocol.Decimal
 	conds    []condition
@@ -180,6 +181,9 @@ func (e *Evaluator) numeric(tr *track, o *protocol.Observation, now int64) {
 			return
 		}
 	}
+	if s.unit != o.Unit && o.Unit != "" {
+		s.unit = o.Unit
+	}
 	r := reading{at: o.At.UnixMicro(), received: now, value: o.Value}
 	e.align(s, r.at)
 	r.fresh = r.at-s.at >= remeasured || s.value.Compare(o.Value) != 0
@@ -188,16 +192,17 @@ func (e *Evaluator) numeric(tr *track, o *protocol.Observation, now int64) {
 	}
 	asleep := e.asleep(tr, r.at)
 	x := o.Value.Float64()
+	alien := o.Value.Valid && o.Unit != s.want && s.want != ""
 	for i := range s.conds {
 		c := &s.conds[i]
 		r.night = asleep && c.rule.Night != nil
-		r.verdict = c.rule.judge(o, x, s.seen, r.night)
+		r.verdict = c.rule.judge(o, x, s.seen, alien, r.night)
 		if c.phase != idle || r.verdict >= beyond {
 			e.step(&s.subject, c, &r)
 		}
 	}
 	s.at, s.received = r.at, now
-	s.good = o.Quality == protocol.QualityGood && o.Value.Valid
+	s.good = o.Quality == protocol.QualityGood && o.Value.Valid && !alien
 	s.seen = s.seen || o.Quality.HasNumber()
 	s.value = o.Value
 }
@@ -209,7 +214,7 @@ func (e *Evaluator) newSeries(tr *track, o *protocol.Observation) *series {
 	}
 	rules := e.rules.readings(o.Code)
 	stale := e.rules.staleAfter(o.Code)
-	s := &series{conds: make([]condition, len(rules)), subject: subject{
+	s := &series{conds: make([]condition, len(rules)), want: e.rules.units[o.Code], subject: subject{
 		Device: o.Device, Channel: o.Channel, Code: o.Code, unit: o.Unit, late: tr.late,
 		hold: stale, gap: max(minGap, stale)}}
 	for i, rule := range rules {
@@ -284,7 +289,7 @@ func (e *Evaluator) sleep(tr *track, o *protocol.Observation, now int64) {
 		}
 		for i := range s.conds {
 			c := &s.conds[i]
-			if c.rule.Night == nil || c.rule.Unit != s.unit {
+			if c.rule.Night == nil {
 				continue
 			}
 			night := e.asleep(tr, at)

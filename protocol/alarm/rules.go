@@ -85,6 +85,7 @@ type Rules struct {
 	stale   map[protocol.Code]*compiled
 	events  map[protocol.Code]*compiled
 	anyEvt  *compiled
+	units   map[protocol.Code]protocol.Unit // of the limits
 	silent  *compiled
 	clock   *compiled
 	byID    map[string]*compiled
@@ -134,7 +135,7 @@ type compiled struct {
 
 func compile(s set) *Rules {
 	r := &Rules{set: s, byCode: map[protocol.Code][]*compiled{}, stale: map[protocol.Code]*compiled{},
-		events: map[protocol.Code]*compiled{}, byID: map[string]*compiled{}}
+		events: map[protocol.Code]*compiled{}, units: map[protocol.Code]protocol.Unit{}, byID: map[string]*compiled{}}
 	canonical, _ := json.Marshal(s) // plain data, cannot fail
 	sum := sha256.Sum256(canonical)
 	r.version = hex.EncodeToString(sum[:6])
@@ -182,6 +183,9 @@ func (r *Rules) place(c *compiled) {
 	default:
 		for _, code := range c.Codes {
 			r.byCode[code] = append(r.byCode[code], c)
+			if c.Unit != "" {
+				r.units[code] = c.Unit
+			}
 		}
 		if len(c.Codes) == 0 {
 			r.always = append(r.always, c)
@@ -262,14 +266,14 @@ func (c *compiled) number(x float64, night bool) verdict {
 	return band
 }
 
-// judge is what a reading says about a rule. seen: the code had a number before.
-func (c *compiled) judge(o *protocol.Observation, x float64, seen, night bool) verdict {
+// judge is what a reading says about a rule. seen: the code had a number
+// before. alien: the number is not in the unit of the limits.
+func (c *compiled) judge(o *protocol.Observation, x float64, seen, alien, night bool) verdict {
 	q := o.Quality
-	wrongUnit := c.Unit != "" && o.Unit != c.Unit && o.Kind == protocol.KindNumeric
 	switch c.Kind {
 	case High, Low:
 		switch {
-		case wrongUnit:
+		case alien:
 			return neutral
 		case q == protocol.QualityGood && o.Value.Valid:
 			return c.number(x, night)
@@ -288,7 +292,7 @@ func (c *compiled) judge(o *protocol.Observation, x float64, seen, night bool) v
 	case SensorOff:
 		return pick(seen && (q == protocol.QualitySensorOff || q == protocol.QualityMissing), q.HasNumber())
 	case Implausible:
-		return pick(q == protocol.QualityInvalid || wrongUnit, q.HasNumber())
+		return pick(q == protocol.QualityInvalid || alien, q.HasNumber())
 	case Doubtful:
 		return pick(q == protocol.QualityQuestionable || q == protocol.QualityUnknown, q == protocol.QualityGood)
 	}

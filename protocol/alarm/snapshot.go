@@ -3,7 +3,6 @@ package alarm
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"monitorme/protocol"
@@ -125,10 +124,11 @@ func Restore(rules *Rules, snapshot []byte) (*Evaluator, []Alarm, error) {
 	e.streams = s.Streams
 	e.restore(&e.live, &s.Live)
 	e.restore(&e.late, &s.Late)
-	for c, v := range maps.All(map[*condition]*savedCondition{&e.silent: s.Silent, &e.clock: s.Clock}) {
-		if v != nil && !c.take(v) {
-			e.drop(v.Alarm)
-		}
+	if s.Silent != nil && !e.silent.take(s.Silent) {
+		e.drop(s.Silent.Alarm)
+	}
+	if s.Clock != nil && !e.clock.take(s.Clock) {
+		e.drop(s.Clock.Alarm)
 	}
 	e.expected, e.released, e.contact, e.returned, e.resumed = s.Expected, s.Released, s.Contact, s.Returned, s.Resumed
 	e.unsettled = true
@@ -226,9 +226,7 @@ func (e *Evaluator) Adopt(a Alarm) bool {
 	for int(c.steps) < len(c.rule.Escalate) && c.rule.Escalate[c.steps].Priority <= a.Priority {
 		c.steps++
 	}
-	e.out = nil
-	e.settle()
-	e.out = nil
+	e.unsettled = true // told by the next call
 	return true
 }
 
