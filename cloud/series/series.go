@@ -29,7 +29,9 @@ type Store interface {
 	// they survive a power cut. It is idempotent: the same key at the same
 	// microsecond is one reading, the first one written stays. Late and
 	// unordered observations are welcome. An error is retryable as a whole,
-	// unless errors.Is(err, ErrRefused).
+	// unless it is a *RefusedError: then the observations it names can never be
+	// stored, the others may or may not be, and are to be appended again
+	// without them.
 	// Concurrent calls are committed together.
 	Append(ctx context.Context, box protocol.BoxID, obs []protocol.Observation) error
 
@@ -54,10 +56,18 @@ type Store interface {
 }
 
 // ErrRefused marks observations that can never be stored; the caller
-// quarantines them.
+// quarantines them. Every *RefusedError is one.
 var ErrRefused = errors.New("refused by the series store")
 
-// SeriesInfo is a series and what it carries.
+// ErrClosed is returned by every method after Close.
+var ErrClosed = errors.New("series store is closed")
+
+// ErrNoSpace marks an Append that was turned away because the disk is nearly
+// full. It is retryable; the box keeps the readings until then.
+var ErrNoSpace = errors.New("series store has too little free disk space")
+
+// SeriesInfo is a series and what it carries, by its newest reading. A key
+// with both readings and blocks of samples is listed twice.
 type SeriesInfo struct {
 	Key
 	Kind protocol.Kind `json:"kind"`
@@ -67,6 +77,8 @@ type SeriesInfo struct {
 // A Point is one stored reading.
 type Point struct {
 	At      time.Time // UTC, microseconds
+	Kind    protocol.Kind
+	Unit    protocol.Unit // as it was sent; the same all through a series unless the device changed it
 	Quality protocol.Quality
 	Clock   protocol.ClockQuality
 	Value   protocol.Decimal // KindNumeric
@@ -74,8 +86,9 @@ type Point struct {
 	Event   *protocol.Event  // KindEvent
 }
 
-// A Bucket summarises the readings of one stretch of time. Min, Max, Mean,
-// First and Last are over those with a number (Quality.HasNumber).
+// A Bucket summarises the readings of one stretch of time. Min, Max and Mean
+// are over those with a number, and 0 if there is none: numeric, of a quality
+// with Quality.HasNumber, in the unit of the first such reading asked for.
 type Bucket struct {
 	From  time.Time `json:"from"`
 	Min   float64   `json:"min"`

@@ -101,7 +101,7 @@ func TestObservationsOfAllKindsComeBack(t *testing.T) {
 			if d := a.Duration(r.Words[rec.Word]); d != s.Duration() {
 				t.Errorf("duration %v, want %v", d, s.Duration())
 			}
-		} else if a.hasWord() {
+		} else if a.HasWord() {
 			if got.Text, got.Event, err = a.Text(r.Words[rec.Word]); err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		for _, rec := range r.Recs {
 			a := r.Attrs[rec.Attr]
-			if !a.hasWord() {
+			if !a.HasWord() {
 				continue
 			}
 			a.Text(r.Words[rec.Word])

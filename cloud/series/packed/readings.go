@@ -31,7 +31,8 @@ type Rec struct {
 	Word uint32
 }
 
-func (a *Attr) hasWord() bool { return a.Form&(FormText|FormEvent|FormBlock) != 0 }
+// HasWord tells whether a reading has a word.
+func (a *Attr) HasWord() bool { return a.Form&(FormText|FormEvent|FormBlock) != 0 }
 
 // Readings are readings with their tables.
 type Readings struct {
@@ -124,7 +125,7 @@ func appendWords(b []byte, r Readings, ints []int64) []byte {
 	var seen map[string]int64
 	for i := range r.Recs {
 		a := &r.Attrs[r.Recs[i].Attr]
-		if !a.hasWord() {
+		if !a.HasWord() {
 			continue
 		}
 		w := r.Words[r.Recs[i].Word]
@@ -221,7 +222,7 @@ func (d *decoder) runs(r Readings) (values, words int) {
 		if a.Form&FormValue != 0 {
 			values += n
 		}
-		if a.hasWord() {
+		if a.HasWord() {
 			words += n
 		}
 	}
@@ -241,7 +242,7 @@ func (d *decoder) words(r *Readings, ints []int64) {
 		if len(ints) == 0 || d.err != nil {
 			return
 		}
-		if !r.Attrs[r.Recs[i].Attr].hasWord() {
+		if !r.Attrs[r.Recs[i].Attr].HasWord() {
 			continue
 		}
 		if ints[0] < 0 || ints[0] >= int64(len(r.Words)) {
@@ -300,7 +301,11 @@ func (d *decoder) count(most int) int {
 }
 
 func (d *decoder) string() string {
-	n := d.count(len(d.b))
+	n := d.uvarint()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return ""
+	}
 	s := string(d.b[:n])
 	d.b = d.b[n:]
 	return s

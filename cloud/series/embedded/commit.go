@@ -1,0 +1,337 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"monitorme/cloud/series"
+	"monitorme/cloud/series/packed"
+	"monitorme/protocol"
+)
+
+const (
+	// busy is how soon after a commit the next one waits for company. With a
+	// steady stream of small appends it is the time between two commits.
+	busy = 50 * time.Millisecond
+	// lull is how long nobody may join for a waiting group to be written early.
+	lull = 3 * time.Millisecond
+	// enough readings in a group are written without waiting.
+	enough = 4096
+	// full is how many readings a group takes.
+	full = 1 << 16
+)
+
+// A group is the appends that are written and synced together.
+type group struct {
+	parts [][]entry
+	n     int
+	done  chan struct{} // closed when err is final
+	err   error
+}
+
+// append returns when the entries are durable and visible. The first to join a
+// group writes it, also when its ctx ends; the others wait.
+func (l *lane) append(ctx context.Context, entries []entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g, lead, err := l.join(ctx, entries)
+	if err != nil {
+		return err
+	}
+	if lead {
+		l.lead(g)
+	}
+	select {
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+		return ctx.Err() // it may be written all the same
+	}
+}
+
+func (l *lane) join(ctx context.Context, entries []entry) (g *group, lead bool, err error) {
+	for {
+		l.joining.Lock()
+		g, lead = l.pending, false
+		if g == nil {
+			g, lead = &group{done: make(chan struct{})}, true
+			l.pending = g
+		}
+		if g.n < full {
+			g.parts = append(g.parts, entries)
+			g.n += len(entries)
+			l.joining.Unlock()
+			return g, lead, nil
+		}
+		l.joining.Unlock()
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+// lead writes the group once its turn has come and nobody more is to be
+// waited for.
+func (l *lane) lead(g *group) {
+	l.committing.Lock()
+	defer l.committing.Unlock()
+	l.gather(g)
+	l.joining.Lock()
+	l.pending = nil
+	l.joining.Unlock()
+
+	start := time.Now()
+	l.lastCommit = start
+	g.err = l.commit(g)
+	l.mu.Lock()
+	l.trouble = g.err
+	l.mu.Unlock()
+	m := l.store.metrics
+	m.commitSeconds.WithLabelValues(l.name).Observe(time.Since(start).Seconds())
+	if g.err != nil {
+		m.failures.WithLabelValues(l.name).Inc()
+	} else {
+		m.groups.WithLabelValues(l.name).Inc()
+		m.appended.WithLabelValues(l.name).Add(float64(g.n))
+	}
+	close(g.done)
+}
+
+// gather lets others join while the store is busy: not at all when it has been
+// idle, else until nobody came for a while.
+func (l *lane) gather(g *group) {
+	deadline := l.lastCommit.Add(busy)
+	for before := -1; time.Now().Before(deadline); time.Sleep(lull) {
+		l.joining.Lock()
+		parts, n := len(g.parts), g.n
+		l.joining.Unlock()
+		if parts == before || n >= enough {
+			return
+		}
+		before = parts
+	}
+}
+
+// commit makes the group durable and visible. The caller holds committing.
+func (l *lane) commit(g *group) error {
+	if err := l.store.checkSpace(l.store.cfg.MinFreeBytes * l.spare); err != nil {
+		return err
+	}
+	if err := l.makeRoom(); err != nil {
+		return err
+	}
+	states := make([]*state, 0, g.n)
+	r := packed.Readings{Recs: make([]packed.Rec, 0, g.n), Words: make([]string, 1, g.n+1)}
+	l.mu.Lock()
+	for _, part := range g.parts {
+		for i := range part {
+			st, rec := l.resolve(&part[i])
+			if w := part[i].word; w != "" {
+				rec.Word = uint32(len(r.Words))
+				r.Words = append(r.Words, w)
+			}
+			states = append(states, st)
+			r.Recs = append(r.Recs, rec)
+		}
+	}
+	r.Attrs = l.attrs
+	l.mu.Unlock()
+
+	n, err := l.journal.append(func(b []byte) []byte { return appendRecord(b, states, r) })
+	if err != nil {
+		return err
+	}
+	l.store.metrics.journalBytes.WithLabelValues(l.name).Add(float64(n))
+	l.mu.Lock()
+	for i, st := range states {
+		st.known = true
+		l.apply(st, r.Recs[i], r.Words[r.Recs[i].Word])
+	}
+	l.mu.Unlock()
+	return nil
+}
+
+// resolve finds or makes the series and the attribute of an entry. The caller
+// holds committing and mu.
+func (l *lane) resolve(e *entry) (*state, packed.Rec) {
+	st := l.byKey[e.key]
+	if st == nil {
+		st = &state{id: l.nextID, key: e.key, dirty: true, attr: l.intern(e.attr)}
+		l.addState(st)
+	}
+	attr := st.attr
+	if int(attr) >= len(l.attrs) || l.attrs[attr] != e.attr {
+		attr = l.intern(e.attr)
+	}
+	return st, packed.Rec{At: e.at, Mant: e.mant, Attr: attr}
+}
+
+// appendRecord appends a record of the journal: the series that it defines,
+// the series of each reading, and the readings.
+func appendRecord(b []byte, states []*state, r packed.Readings) []byte {
+	ids := make([]int64, len(states))
+	var fresh []*state
+	var seen map[*state]bool
+	for i, st := range states {
+		ids[i] = int64(st.id)
+		if !st.known && !seen[st] {
+			if seen == nil {
+				seen = map[*state]bool{}
+			}
+			seen[st] = true
+			fresh = append(fresh, st)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(fresh)))
+	for _, st := range fresh {
+		b = binary.AppendUvarint(b, uint64(st.id))
+		b = appendKey(b, st.key)
+	}
+	b = binary.AppendUvarint(b, uint64(len(ids)))
+	b = packed.AppendInts(b, ids)
+	return packed.Append(b, r)
+}
+
+func appendKey(b []byte, k series.Key) []byte {
+	b = packed.AppendString(b, string(k.Box))
+	b = packed.AppendString(b, string(k.Device))
+	b = packed.AppendString(b, k.Channel)
+	return binary.AppendUvarint(b, uint64(k.Code))
+}
+
+// makeRoom seals when the memory of the lane is used up, because Run does not
+// run or cannot keep up. The caller holds committing.
+func (l *lane) makeRoom() error {
+	if l.headBytes.Load() < l.store.cfg.MaxUnsealedBytes {
+		return nil
+	}
+	if err := l.sealHolding(); err != nil {
+		return fmt.Errorf("%s: memory is full and cannot be sealed: %w", l.name, err)
+	}
+	return nil
+}
+
+// replay reads the journal back into the heads. Segments with damage inside
+// are kept aside when their time comes; what they still hold is read.
+func (l *lane) replay() error {
+	for i, path := range l.journal.done {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		unknown := 0
+		lost, inside, err := scanRecords(b, func(p []byte) error {
+			n, err := l.replayRecord(p)
+			unknown += n
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("journal %s: %w", path, err)
+		}
+		switch last := i == len(l.journal.done)-1; {
+		case lost == 0 && unknown == 0:
+		case !inside && last && unknown == 0:
+			l.store.log.Info("the last record of the journal is incomplete and was never acknowledged", "segment", filepath.Base(path), "bytes", lost)
+		default:
+			l.damaged[path] = true
+			l.store.log.Error("the journal is damaged; what is intact was read, the file will be kept as .damaged: check the disk",
+				"segment", filepath.Base(path), "bytes_lost", lost, "readings_of_unknown_series", unknown)
+		}
+	}
+	return nil
+}
+
+// replayRecord returns how many readings belong to no known series.
+func (l *lane) replayRecord(p []byte) (unknown int, err error) {
+	d := &reader{b: p}
+	for range d.uvarint() {
+		id := uint32(d.uvarint())
+		key := d.key()
+		if d.bad {
+			break
+		}
+		if st := l.byID[id]; st == nil {
+			l.addState(&state{id: id, key: key, known: true, dirty: true})
+		} else if st.key != key {
+			return 0, fmt.Errorf("series %d is both %v and %v", id, st.key, key)
+		}
+	}
+	n := d.uvarint()
+	if d.bad || n > 64*uint64(len(d.b))+1 {
+		return 0, errRecord
+	}
+	ids := make([]int64, n)
+	rest, err := packed.DecodeInts(d.b, ids)
+	if err != nil {
+		return 0, err
+	}
+	r, err := packed.Decode(rest)
+	if err != nil {
+		return 0, err
+	}
+	if len(r.Recs) != len(ids) {
+		return 0, errRecord
+	}
+	attrs := make([]uint32, len(r.Attrs))
+	for i, a := range r.Attrs {
+		attrs[i] = l.intern(a)
+	}
+	for i, rec := range r.Recs {
+		st := l.byID[uint32(ids[i])]
+		if st == nil {
+			unknown++
+			continue
+		}
+		word := ""
+		if a := &r.Attrs[rec.Attr]; a.HasWord() {
+			word = r.Words[rec.Word]
+		}
+		rec.Attr = attrs[rec.Attr]
+		l.apply(st, rec, word)
+	}
+	return unknown, nil
+}
+
+var errRecord = errors.New("a record that makes no sense")
+
+// A reader reads the fields of keys and records.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (d *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.b, d.bad = nil, true
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *reader) string() string {
+	n := d.uvarint()
+	if n > uint64(len(d.b)) {
+		d.b, d.bad = nil, true
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
+}
+
+func (d *reader) key() series.Key {
+	return series.Key{Box: protocol.BoxID(d.string()), Device: protocol.DeviceID(d.string()), Channel: d.string(), Code: protocol.Code(d.uvarint())}
+}
