@@ -6,10 +6,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -354,4 +356,48 @@ func numerics(n int) *Batch {
 		})
 	}
 	return b
+}
+
+func TestCodecIsFrugal(t *testing.T) {
+	b := numerics(100)
+	p, err := AppendBatch(nil, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 0, 64<<10)
+	for what, c := range map[string]struct {
+		limit float64
+		f     func()
+	}{
+		"decode": {16, func() { DecodeBatch(p) }},
+		"encode": {4, func() { AppendBatch(buf, b) }}, // pools may be emptied at any time
+		"rebase": {2, func() { Rebase(p, t0, time.Second, ClockCorrected, t0) }},
+	} {
+		if n := testing.AllocsPerRun(100, c.f); n > c.limit {
+			t.Errorf("%s: %v allocations, at most %v are allowed", what, n, c.limit)
+		}
+	}
+}
+
+func TestCodecIsSafeForConcurrentUseAndLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			want := numerics(60 + 20*i)
+			for range 50 {
+				p, err := AppendBatch(nil, want)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := DecodeBatch(p)
+				if err != nil || !cmp.Equal(want, got) {
+					t.Errorf("%d observations came back as something else: %v", len(want.Observations), err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -79,7 +79,7 @@ type series struct {
 	received int64
 	want     protocol.Unit // of the limits, "" if there are none
 	seen     bool          // ever had a number
-	good     bool // the newest reading is a good number
+	good     bool          // the newest reading is a good number
 	value    protocol.Decimal
 	conds    []condition
 	stale    condition // rule nil: never stale

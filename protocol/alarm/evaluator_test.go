@@ -240,6 +240,7 @@ func TestALargeExcursionSkipsTheDelay(t *testing.T) {
 func TestTheDelayOfAValueThatStandsRunsOut(t *testing.T) {
 	b := newBed(t)
 	b.send(num(protocol.SpO2, 0, "97"), num(protocol.SpO2, 5, "88"))
+	b.e.Contact(sec(16), true, nil)
 	same(t, "before", shorts(b.advance(16)))
 	got := b.advance(17)
 	same(t, "after delay and grace", shorts(got), "spo2-low medium active")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"monitorme/protocol"
@@ -104,13 +105,15 @@ var defaultYAML []byte
 
 // Default is the adult set with the start limits of docs/ALARMS.md. A site's
 // clinical lead must confirm or replace them.
-func Default() *Rules {
+func Default() *Rules { return parseDefault() }
+
+var parseDefault = sync.OnceValue(func() *Rules {
 	r, err := Parse("rules.yaml", defaultYAML)
 	if err != nil {
 		panic(err) // a test parses it
 	}
 	return r
-}
+})
 
 // Version is a hash of the set: the same rules have the same version.
 func (r *Rules) Version() string { return r.version }
