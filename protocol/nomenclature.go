@@ -112,3 +112,13 @@ func LookupRefID(refID string) (Term, bool) {
 	}
 	return Term{}, false
 }
+
+// MustCode is the code of a reference id, for variables of a package. It panics
+// if there is no such term, which is a slip of the pen that every start shows.
+func MustCode(refID string) Code {
+	t, ok := termByRefID[refID]
+	if !ok {
+		panic("protocol: no term " + refID)
+	}
+	return t.Code
+}

@@ -119,6 +119,12 @@ func TestUnknownCodeIsNamedByItsNumber(t *testing.T) {
 	if ok || got.RefID != "MDC_UNKNOWN_131072" || got.Label != "?131072" || got.Code != 131072 {
 		t.Errorf("Lookup = %+v, %v", got, ok)
 	}
+	defer func() {
+		if recover() == nil || MustCode("MDC_PULS_OXIM_SAT_O2") != SpO2 {
+			t.Error("MustCode took a name that is not there, or not one that is")
+		}
+	}()
+	defer MustCode("MDC_NONE")
 	if _, ok := LookupRefID("MDC_NONE"); ok {
 		t.Error("LookupRefID found what is not there")
 	}
