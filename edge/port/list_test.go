@@ -128,7 +128,7 @@ func TestWaitEndsWhenTheDeviceIsPluggedIn(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ttyUSB0")
 	back := make(chan bool, 1)
-	go func() { back <- Wait(context.Background(), path, time.Minute) }()
+	go func() { back <- Wait(context.Background(), path, time.Minute, true) }()
 	deadline := time.After(20 * time.Second)
 	for plugged := false; !plugged; {
 		os.Remove(path) // again and again: nobody knows when Wait looks first
@@ -150,7 +150,7 @@ func TestWaitEndsWhenTheDeviceIsPluggedIn(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if Wait(ctx, path, time.Minute) || Wait(context.Background(), "tcp://h:1", time.Millisecond) {
+	if Wait(ctx, path, time.Minute, true) || Wait(context.Background(), "tcp://h:1", time.Millisecond, false) {
 		t.Error("Wait saw a device where there is none")
 	}
 }

@@ -12,13 +12,14 @@ const lookEvery = 250 * time.Millisecond
 
 // Wait waits for d, or less: it returns true at once when the port at the
 // address was plugged in meanwhile, so that a device is back within a second
-// of its cable whatever the back-off says. Sockets and recorded files just
-// wait. It returns false after d and when ctx ends.
-func Wait(ctx context.Context, addr string, d time.Duration) bool {
-	return wait(ctx, system, addr, d)
+// of its cable whatever the back-off says. absent tells that it was not there
+// when it was last tried. Sockets and recorded files just wait. It returns
+// false after d and when ctx ends.
+func Wait(ctx context.Context, addr string, d time.Duration, absent bool) bool {
+	return wait(ctx, system, addr, d, absent)
 }
 
-func wait(ctx context.Context, sys tree, addr string, d time.Duration) bool {
+func wait(ctx context.Context, sys tree, addr string, d time.Duration, absent bool) bool {
 	end := time.NewTimer(d)
 	defer end.Stop()
 	a, err := parse(addr)
@@ -29,7 +30,10 @@ func wait(ctx context.Context, sys tree, addr string, d time.Duration) bool {
 		}
 		return false
 	}
-	before := sys.identity(a)
+	var before identity
+	if !absent {
+		before = sys.identity(a)
+	}
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -70,4 +74,26 @@ func (t tree) identity(a address) identity {
 		id.rdev, id.ino, id.group = uint64(st.Rdev), st.Ino, st.Gid
 	}
 	return id
+}
+
+// Present tells in words whether the port at the address is there, without
+// opening it.
+func Present(addr string) string {
+	a, err := parse(addr)
+	switch {
+	case err != nil:
+		return err.Error()
+	case a.kind == kindTCP:
+		return "a socket"
+	case a.kind == kindFile:
+		if !exists(a.path) {
+			return "not there"
+		}
+		return "a recording"
+	}
+	path, err := system.resolve(a)
+	if err != nil || !exists(path) {
+		return "not there"
+	}
+	return "there"
 }
