@@ -3,11 +3,14 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
 )
 
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
+	nonin.Driver,
+	nonin.SpotCheck,
 	stayhealthy.Driver,
 }
 

@@ -99,6 +99,13 @@ func Run(t *testing.T, d drivers.Driver, opts Options) {
 	s.play(t)
 }
 
+// Play checks only what Run checks of the run loop and the simulator, for
+// another simulator of a driver that has passed Run.
+func Play(t *testing.T, d drivers.Driver, opts Options) {
+	t.Helper()
+	stream{d: d, opts: opts.withDefaults(d)}.play(t)
+}
+
 func metadata(t *testing.T, d drivers.Driver, opts Options) {
 	if d.Name == "" || strings.Trim(d.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		t.Errorf("Name %q: want a-z 0-9 -", d.Name)
