@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -127,8 +128,17 @@ func New(cfg Config, parts Parts, log *slog.Logger, reg prometheus.Registerer) (
 
 // Handle takes one message. It returns when alarms and screens have it; the
 // store gets it later.
+//
+// A panic on the way is this message's failure only: it is quarantined, and
+// the connection that carried it goes on.
 func (in *Ingest) Handle(topic string, payload []byte) {
 	received := in.now()
+	defer func() {
+		if r := recover(); r != nil {
+			in.log.Error("panic while handling a message", "topic", topic, "panic", r, "stack", string(debug.Stack()))
+			in.refuse("", "panic", topic, payload, fmt.Errorf("panic: %v", r))
+		}
+	}()
 	unit, box, lane, err := protocol.ParseTopic(topic)
 	if err != nil {
 		in.refuse("", "topic", topic, payload, err)

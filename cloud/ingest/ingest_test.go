@@ -31,6 +31,7 @@ type parts struct {
 	states     []protocol.BoxState
 	stored     []protocol.Observation
 	storeErr   error
+	panics     bool
 	gate       chan struct{} // if set, Append waits for it
 	acks       chan protocol.Ack
 }
@@ -38,6 +39,9 @@ type parts struct {
 func (p *parts) Observe(d live.Delivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.panics {
+		panic("a bug of ours")
+	}
 	p.order, p.deliveries = append(p.order, "alert"), append(p.deliveries, d)
 }
 func (p *parts) BoxContact(protocol.BoxID, time.Time) {}
@@ -261,6 +265,19 @@ func TestUnreadableMessagesAreKeptOnceAndNothingElseStops(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(f.m.refused.WithLabelValues("batch")); n != 8 {
 		t.Errorf("refused %v batches, want 8", n)
+	}
+}
+
+func TestAPanicIsOneMessagesFailure(t *testing.T) {
+	f := start(t, func(_ *Config, p *parts) { p.panics = true })
+	f.Handle(liveTopic("box-01"), batch(t, 1, 70))
+	f.p.mu.Lock()
+	f.p.panics = false
+	f.p.mu.Unlock()
+	f.Handle(liveTopic("box-01"), batch(t, 2, 70))
+	f.ack(t)
+	if notes, _ := filepath.Glob(filepath.Join(f.dir, "*.json")); len(notes) != 1 {
+		t.Errorf("%d messages in quarantine, want 1", len(notes))
 	}
 }
 

@@ -18,6 +18,10 @@ import (
 // use; deliveries of one box must come one after another.
 type Hub struct {
 	locate func(protocol.BoxID) (Place, bool)
+	// Contact, if set before the hub is used, is told when a box comes online
+	// or goes offline: at is its first contact, or its last. It must be quick.
+	Contact func(box protocol.BoxID, online bool, at time.Time)
+
 	nextID atomic.Uint64
 
 	boxes sync.Map // protocol.BoxID -> *box
@@ -89,6 +93,9 @@ func (h *Hub) Observe(d *Delivery) {
 	}
 	b.mu.Unlock()
 
+	if cameBack {
+		h.contact(d.Box, true, d.Received)
+	}
 	place, ok := h.locate(d.Box)
 	if !ok {
 		return
@@ -156,10 +163,12 @@ func (h *Hub) ObserveState(s protocol.BoxState, received time.Time) {
 		b.mu.Unlock()
 		return
 	}
+	was, last := b.online, b.lastContact
 	if s.Online {
 		b.contact(received, s.Sent)
 		b.state = s
 		b.online = true
+		last = received
 	} else {
 		devices := b.state.Devices
 		b.state = s
@@ -168,9 +177,19 @@ func (h *Hub) ObserveState(s protocol.BoxState, received time.Time) {
 		}
 		b.online = false
 	}
+	now := b.online
 	b.mu.Unlock()
+	if now != was {
+		h.contact(s.Box, now, last)
+	}
 	if place, ok := h.locate(s.Box); ok {
 		h.publishBox(s.Box, place)
+	}
+}
+
+func (h *Hub) contact(box protocol.BoxID, online bool, at time.Time) {
+	if h.Contact != nil {
+		h.Contact(box, online, at)
 	}
 }
 
@@ -230,8 +249,10 @@ func (h *Hub) Run(ctx context.Context) error {
 				if lost {
 					b.online = false
 				}
+				last := b.lastContact
 				b.mu.Unlock()
 				if lost {
+					h.contact(k.(protocol.BoxID), false, last)
 					if place, ok := h.locate(k.(protocol.BoxID)); ok {
 						h.publishBox(k.(protocol.BoxID), place)
 					}

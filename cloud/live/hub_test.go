@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +137,8 @@ func TestALastWillThatComesLateDoesNotHideANewConnection(t *testing.T) {
 func TestASilentBoxGoesOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub()
+		var contacts []bool
+		h.Contact = func(_ protocol.BoxID, online bool, _ time.Time) { contacts = append(contacts, online) }
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- h.Run(ctx) }()
@@ -157,6 +160,9 @@ func TestASilentBoxGoesOffline(t *testing.T) {
 		s.Close()
 		cancel()
 		<-done
+		if !slices.Equal(contacts, []bool{true, false}) {
+			t.Errorf("contacts = %v, want online, then offline", contacts)
+		}
 	})
 }
 
