@@ -153,6 +153,7 @@ func (q *Queue) rotate() {
 	old := q.meta.bucket
 	q.meta.bucket++
 	q.filled = 0
+	q.stale = true
 	for _, l := range q.logs[1:] {
 		if s := l.segment(old); s != nil && s.entries == 0 {
 			q.drop(l, s)

@@ -46,7 +46,8 @@ type Config struct {
 	// synchronised clock.
 	MaxAge time.Duration `yaml:"max_age"`
 	// MinFreeBytes is the free space of the file system below which readings
-	// are dropped; below half of it Append refuses.
+	// are dropped. Below half of it, or below what the database needs to tidy up
+	// (at most 96 MiB), Append refuses.
 	MinFreeBytes int64 `yaml:"min_free_bytes"`
 	// SyncInterval is what a power cut may cost.
 	SyncInterval time.Duration `yaml:"sync_interval"`

@@ -45,10 +45,17 @@ func (q *Queue) admit(groups []group) error {
 		return err
 	}
 	q.guard.free = free
-	if free-need < q.cfg.MinFreeBytes/2 {
-		return fmt.Errorf("%w: %d bytes are free on its file system, %d must stay free", ErrFull, free, q.cfg.MinFreeBytes/2)
+	if keep := q.reserve(q.bytes); free-need < keep {
+		return fmt.Errorf("%w: %d bytes are free on its file system, %d must stay free", ErrFull, free, keep)
 	}
 	return nil
+}
+
+// reserve is the free space that must stay: Badger writes through mapped files,
+// so that a full disk kills the process. Compaction writes anew, before it
+// deletes, up to a whole base level and the tables and logs above it.
+func (q *Queue) reserve(held int64) int64 {
+	return max(q.cfg.MinFreeBytes/2, min(held, baseLevelBytes)+aboveBaseBytes)
 }
 
 // dropOldest drops the oldest segment of waves, or else of numerics.
@@ -191,9 +198,10 @@ func (q *Queue) dropForSpace() error {
 		return err
 	}
 	q.guard.free = free
-	for lack := q.cfg.MinFreeBytes - free; lack > 0 && q.bytes > q.bucketBytes; {
+	want := max(q.cfg.MinFreeBytes, q.reserve(q.bytes)*5/4) // drop before Append has to refuse
+	for lack := want - free; lack > 0 && q.bytes > q.bucketBytes; {
 		before := q.bytes
-		dropped, err := q.dropOldest(fmt.Sprintf("less than %d bytes are free on the disk", q.cfg.MinFreeBytes))
+		dropped, err := q.dropOldest(fmt.Sprintf("less than %d bytes are free on the disk", want))
 		if err != nil || !dropped {
 			return err
 		}

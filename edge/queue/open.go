@@ -107,7 +107,8 @@ func (q *Queue) makeRoom() error {
 	if err != nil {
 		return err
 	}
-	if need := min(q.cfg.MinFreeBytes/2, ballastBytes); free < need {
+	need := min(usedBytes(q.dbDir()), baseLevelBytes) + aboveBaseBytes
+	if free < need {
 		return fmt.Errorf("%w: %d bytes are free on its file system, %d are needed to open it", ErrFull, free, need)
 	}
 	return nil
@@ -155,18 +156,24 @@ func (q *Queue) openDB(key []byte) (err error) {
 	return nil
 }
 
+const (
+	memtableBytes  = 4 << 20
+	baseLevelBytes = 64 << 20
+	aboveBaseBytes = 32 << 20 // two memtables and their logs, four tables of level 0
+)
+
 // dbOptions are for a box of 1 GiB: each memtable costs its size twice (arena
 // and mapped log). Values stay in the LSM tree, so the value log stays empty.
 func dbOptions(dir string, key []byte, log *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
-		WithMemTableSize(4 << 20).
+		WithMemTableSize(memtableBytes).
 		WithNumMemtables(2).
 		WithValueThreshold(512 << 10).
 		WithValueLogFileSize(1 << 20).
-		WithBaseTableSize(4 << 20).
-		WithBaseLevelSize(64 << 20).
+		WithBaseTableSize(1 << 20).
+		WithBaseLevelSize(baseLevelBytes).
 		WithNumLevelZeroTables(2).
-		WithNumLevelZeroTablesStall(6).
+		WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
 		WithNumGoroutines(1).
 		WithCompression(options.None).
@@ -249,6 +256,7 @@ func (q *Queue) start() error {
 	for _, s := range streams {
 		q.logs[s].cursor = position{}
 	}
+	q.stale = true
 	if err := q.flush(false); err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ type Queue struct {
 	offset time.Duration
 	known  bool     // offset is: the clock was synchronised in this boot
 	dirty  bool     // something to sync
+	stale  bool     // the queue's own record is
 	dead   [][]byte // keys to delete with the next flush
 	drops  [4]episode
 	counts counts
@@ -169,9 +170,11 @@ func (q *Queue) Close() error {
 	return q.closed
 }
 
-// flush writes what may lag: deletes, the segments' records and meta. Keys of
-// entries are deleted before the record of their segment. A crash
-// in the middle leaves records that promise more than there is, never less.
+// flush writes what may lag: deletes, and the records of segments and of the
+// queue. Keys of entries are deleted before the record of their segment, and a
+// crash in the middle leaves records that promise more than there is, never
+// less. What was appended to the current bucket needs no record: it is counted
+// when the queue is opened.
 func (q *Queue) flush(clean bool) error {
 	for len(q.dead) > 0 {
 		n := min(len(q.dead), maxDead)
@@ -180,18 +183,16 @@ func (q *Queue) flush(clean bool) error {
 			return fmt.Errorf("delete acknowledged readings: %w", err)
 		}
 		q.dead = q.dead[n:]
+		q.stale = true
 	}
 	q.dead = nil
+	if !q.stale && !clean {
+		return nil
+	}
 	err := q.update(func(txn *badger.Txn) error {
-		for _, l := range q.logs[1:] {
-			for _, s := range l.segs {
-				if !s.dirty {
-					continue
-				}
-				if err := txn.Set(s.key(), s.encode()); err != nil {
-					return err
-				}
-			}
+		err := q.eachStale(func(s *segment) error { return txn.Set(s.key(), s.encode()) })
+		if err != nil {
+			return err
 		}
 		q.meta.clean = clean
 		return txn.Set(metaKey, q.meta.encode())
@@ -199,9 +200,19 @@ func (q *Queue) flush(clean bool) error {
 	if err != nil {
 		return fmt.Errorf("write the queue's records: %w", err)
 	}
+	q.stale = false
+	return q.eachStale(func(s *segment) error { s.dirty = false; return nil })
+}
+
+// eachStale calls f for the segments whose record is behind.
+func (q *Queue) eachStale(f func(*segment) error) error {
 	for _, l := range q.logs[1:] {
 		for _, s := range l.segs {
-			s.dirty = false
+			if s.dirty && s.bucket < q.meta.bucket {
+				if err := f(s); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil

@@ -610,11 +610,11 @@ func TestACrashBetweenDeletingAndRecordingHealsItself(t *testing.T) {
 	}
 }
 
-func TestTooLittleSpaceIsRefusedBeforeTheDatabaseIsTouched(t *testing.T) {
+func TestTooLittleSpaceIsRefused(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.MinFreeBytes = 1 << 62
 	q, err := Open(cfg, testBox, discard, nil)
-	if err != nil { // 16 MiB are enough to open
+	if err != nil { // there is enough to open
 		t.Fatal(err)
 	}
 	defer q.Close()

@@ -38,7 +38,7 @@ func (q *Queue) Stats() Stats {
 	}
 	s := Stats{Bytes: q.bytes, MaxBytes: q.cfg.MaxBytes, Rejected: q.counts.rejected, Quarantined: q.counts.quarantined,
 		FreeBytes: q.guard.free, DiskBytes: q.guard.used}
-	s.Full = q.guard.free > 0 && q.guard.free < q.cfg.MinFreeBytes/2
+	s.Full = q.guard.free > 0 && q.guard.free < q.reserve(q.bytes)
 	oldest := int64(0)
 	for _, id := range streams {
 		l := q.logs[id]
