@@ -18,6 +18,7 @@ import (
 //	s lane id(4)                      a series: its definition
 //	d lane day(4)                     a day that has chunks: when it was last written
 //	c lane day(4) id(4) window(2)     a chunk: the window's number within the day
+//	x …                               a chunk that could not be read, under its key
 //
 // Days come before series so that all of a day is dropped at once.
 
@@ -25,6 +26,7 @@ const (
 	tagSeries = 's'
 	tagDay    = 'd'
 	tagChunk  = 'c'
+	tagAside  = 'x'
 )
 
 // sortableDay makes days before 1970 sort before those after.

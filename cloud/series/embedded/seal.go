@@ -219,8 +219,16 @@ func (l *lane) writeChunk(wb *badger.WriteBatch, txn *badger.Txn, st *state, h *
 	switch {
 	case err == nil:
 		var old packed.Readings
-		if err := item.Value(func(v []byte) (err error) { old, err = packed.Decode(v); return err }); err != nil {
+		raw, err := item.ValueCopy(nil)
+		if err != nil {
 			return fmt.Errorf("chunk %x: %w", key, err)
+		}
+		if old, err = packed.Decode(raw); err != nil {
+			l.store.log.Error("a chunk cannot be read and is set aside: check the disk", "key", fmt.Sprintf("%x", key), "err", err)
+			l.store.metrics.failures.WithLabelValues(l.name).Inc()
+			if err := wb.Set(append([]byte{tagAside}, key...), raw); err != nil {
+				return err
+			}
 		}
 		merged := merge(old, r)
 		m := l.store.metrics
