@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"monitorme/drivers"
 	"monitorme/drivers/checksum"
@@ -27,6 +28,7 @@ type decoder struct {
 	lost     int    // frames not yet reported
 	since    int    // frames since the last report
 	foreign  bool   // another version has been reported
+	misused  bool   // a code of another kind has been reported
 	clock    time.Time
 	clockAt  uint32             // the uptime at which the device's clock said clock
 	identity [3]string          // what was last emitted
@@ -146,6 +148,20 @@ func (d *decoder) technical(text string, priority protocol.Priority) {
 		Event: &protocol.Event{Phase: protocol.PhaseOnce, Priority: priority, Type: protocol.AlarmTechnical, Text: text}})
 }
 
+// fits reports whether code may be sent as kind. What does not fit its term is
+// not handed on, for nothing could make sense of it, but reported once.
+func (d *decoder) fits(code protocol.Code, kind protocol.Kind) bool {
+	term, known := protocol.Lookup(code)
+	if code == 0 || known && term.Kind != kind {
+		if !d.misused {
+			d.misused = true
+			d.technical(fmt.Sprintf("the device sends code %d as %s, want %s: the value is not kept", code, kind, term.Kind), protocol.PriorityLow)
+		}
+		return false
+	}
+	return true
+}
+
 // stamp is the device's own time at an uptime, zero if its clock is not set.
 func (d *decoder) stamp(uptime uint32, age time.Duration) time.Time {
 	if d.clock.IsZero() {
@@ -172,9 +188,9 @@ func quality(b byte) protocol.Quality {
 	return protocol.QualityUnknown
 }
 
-// unit gives the unit of a code, and whether it is that in which MonitorMe
-// keeps it.
-func (d *decoder) unit(code protocol.Code, number byte) (protocol.Unit, bool) {
+// unit gives the unit that the device names, and that in which MonitorMe keeps
+// the code: the same one if the code is not known.
+func (d *decoder) unit(code protocol.Code, number byte) (named, kept protocol.Unit) {
 	var u protocol.Unit
 	switch {
 	case int(number) < len(units):
@@ -186,8 +202,10 @@ func (d *decoder) unit(code protocol.Code, number byte) (protocol.Unit, bool) {
 			}
 		}
 	}
-	term, known := protocol.Lookup(code)
-	return u, !known || term.Unit == u
+	if term, known := protocol.Lookup(code); known {
+		return u, term.Unit
+	}
+	return u, u
 }
 
 func (d *decoder) numbers(p []byte) {
@@ -197,19 +215,21 @@ func (d *decoder) numbers(p []byte) {
 	for p = p[6:]; count > 0; count, p = count-1, p[size:] {
 		o := protocol.Observation{Code: protocol.Code(le.Uint32(p)), Kind: protocol.KindNumeric,
 			Channel: site(p[12]), Quality: quality(p[15]), Delay: millis(p[8:])}
-		if o.Code == 0 {
+		if !d.fits(o.Code, o.Kind) {
 			continue
 		}
 		o.DeviceTime = d.stamp(uptime, o.Delay)
-		var own bool
-		o.Unit, own = d.unit(o.Code, p[13])
-		d.value(&o, int32(le.Uint32(p[4:])), int8(p[14]), own)
+		named, kept := d.unit(o.Code, p[13])
+		value(&o, int32(le.Uint32(p[4:])), int8(p[14]))
+		if o.Unit = kept; o.Value.Valid && named != kept {
+			o.Unit, o.Quality = named, protocol.QualityInvalid
+		}
 		d.emit(o)
 	}
 }
 
 // value puts a number into o if there is one and its quality allows it.
-func (d *decoder) value(o *protocol.Observation, mantissa int32, exponent int8, ownUnit bool) {
+func value(o *protocol.Observation, mantissa int32, exponent int8) {
 	switch {
 	case o.Quality >= protocol.QualityMissing && o.Quality <= protocol.QualityOngoing:
 		return
@@ -221,8 +241,6 @@ func (d *decoder) value(o *protocol.Observation, mantissa int32, exponent int8, 
 	case exponent < -9 || exponent > 9:
 		o.Quality = protocol.QualityInvalid
 		return
-	case !ownUnit && o.Quality != protocol.QualityDemo:
-		o.Quality = protocol.QualityInvalid
 	}
 	o.Value = protocol.Dec(int64(mantissa), exponent)
 }
@@ -236,15 +254,15 @@ func (d *decoder) samples(p []byte) {
 		Channel: site(p[31]), Quality: quality(p[32]), Delay: time.Duration(le.Uint32(p[16:])) * time.Microsecond, Samples: s}
 	count := int(le.Uint16(p[34:]))
 	bad := func(e int8) bool { return e < -18 || e > 18 }
-	if o.Code == 0 || count == 0 || s.Scale.Mantissa == 0 || bad(s.Scale.Exponent) || bad(s.Offset.Exponent) ||
+	if !d.fits(o.Code, o.Kind) || count == 0 || s.Scale.Mantissa == 0 || bad(s.Scale.Exponent) || bad(s.Offset.Exponent) ||
 		s.RateMilliHz == 0 || s.RateMilliHz > 100_000_000 {
 		return
 	}
 	s.Raw = make([]int32, count)
 	unpack(p[blockLen:], p[33], count, s.Raw)
 	o.DeviceTime = d.stamp(le.Uint32(p), o.Delay)
-	var own bool
-	if o.Unit, own = d.unit(o.Code, p[30]); !own {
+	var kept protocol.Unit
+	if o.Unit, kept = d.unit(o.Code, p[30]); o.Unit != kept {
 		o.Quality = protocol.QualityInvalid
 	}
 	d.emit(o)
@@ -305,7 +323,7 @@ var sleepWords = map[string]string{"awake": "awake", "asleep": "asleep", "light"
 func (d *decoder) word(p []byte) {
 	o := protocol.Observation{Code: protocol.Code(binary.LittleEndian.Uint32(p[4:])), Kind: protocol.KindEnumeration,
 		Channel: site(p[12]), Quality: quality(p[13]), Delay: millis(p[8:])}
-	if o.Code == 0 {
+	if !d.fits(o.Code, o.Kind) {
 		return
 	}
 	o.DeviceTime = d.stamp(binary.LittleEndian.Uint32(p), o.Delay)
@@ -341,7 +359,7 @@ func (d *decoder) event(p []byte) {
 	e.Priority = min(protocol.Priority(p[17]), protocol.PriorityHigh)
 	o := protocol.Observation{Code: protocol.Code(le.Uint32(p[4:])), Kind: protocol.KindEvent, Quality: protocol.QualityGood,
 		Channel: site(p[19]), Delay: millis(p[12:]), Event: e}
-	if o.Code.Partition() != 3 { // never lose what a device has to say
+	if term, known := protocol.Lookup(o.Code); o.Code.Partition() != 3 || known && term.Kind != protocol.KindEvent { // never lose what a device has to say
 		e.Text = strings.TrimSpace(fmt.Sprintf("event %d %s", o.Code, e.Text))
 		o.Code = protocol.EventAlarm
 	}
@@ -400,8 +418,8 @@ func (d *decoder) identify(p []byte) {
 	for p = p[1:]; rows > 0; rows-- {
 		var row []byte
 		row, p = text(p)
-		if row[6] == unitNamed && len(row)-channelLen <= protocol.MaxName {
-			d.named[len(d.rows)] = protocol.Unit(clean(row[channelLen:]))
+		if name := clean(row[channelLen:]); row[6] == unitNamed && len(name) <= protocol.MaxName && !strings.ContainsFunc(name, unicode.IsControl) {
+			d.named[len(d.rows)] = protocol.Unit(name)
 			d.rows = append(d.rows, protocol.Code(binary.LittleEndian.Uint32(row)))
 		}
 	}

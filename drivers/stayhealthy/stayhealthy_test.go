@@ -281,3 +281,24 @@ func TestEverySensorCanBePlayed(t *testing.T) {
 		t.Error("nine blocks a second are accepted")
 	}
 }
+
+// FuzzPayload reaches behind the checks, which fuzzed bytes seldom pass.
+func FuzzPayload(f *testing.F) {
+	for _, w := range []string{workedHeartRate, workedTemperature, workedOff, workedSamples, workedSleep, workedEvent, workedStatus, workedIdentity} {
+		b, err := drivertest.ParseHex(w)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[3], b[headerLen:len(b)-sumLen])
+	}
+	f.Fuzz(func(t *testing.T, typ byte, payload []byte) {
+		var e encoder
+		wire := e.status(nil, 1000, 1_800_000_000_000, true, 255)
+		wire = e.frame(wire, typ, func(b []byte) []byte { return append(b, payload[:min(len(payload), maxPayload)]...) })
+		wire = e.numbers(wire, 2000, number{code: protocol.HeartRate, mantissa: 72, unit: 3, quality: protocol.QualityGood})
+		obs := decode(t, wire)
+		if last := obs[len(obs)-1]; last.Code != protocol.HeartRate || last.Value != protocol.Int(72) {
+			t.Errorf("the frame after it gave %+v", last)
+		}
+	})
+}
