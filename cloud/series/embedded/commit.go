@@ -3,15 +3,12 @@ package embedded
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"monitorme/cloud/series"
 	"monitorme/cloud/series/packed"
-	"monitorme/protocol"
 )
 
 const (
@@ -203,13 +200,6 @@ func appendRecord(b []byte, states []*state, r packed.Readings) []byte {
 	return packed.Append(b, r)
 }
 
-func appendKey(b []byte, k series.Key) []byte {
-	b = packed.AppendString(b, string(k.Box))
-	b = packed.AppendString(b, string(k.Device))
-	b = packed.AppendString(b, k.Channel)
-	return binary.AppendUvarint(b, uint64(k.Code))
-}
-
 // makeRoom seals when the memory of the lane is used up, because Run does not
 // run or cannot keep up. The caller holds committing.
 func (l *lane) makeRoom() error {
@@ -254,11 +244,10 @@ func (l *lane) replay() error {
 
 // replayRecord returns how many readings belong to no known series.
 func (l *lane) replayRecord(p []byte) (unknown int, err error) {
-	d := &reader{b: p}
-	for range d.uvarint() {
-		id := uint32(d.uvarint())
-		key := d.key()
-		if d.bad {
+	d := packed.NewDecoder(p)
+	for range d.Count(len(p)) {
+		id, key := uint32(d.Uvarint()), readKey(d)
+		if d.Err() != nil {
 			break
 		}
 		if st := l.byID[id]; st == nil {
@@ -267,21 +256,14 @@ func (l *lane) replayRecord(p []byte) (unknown int, err error) {
 			return 0, fmt.Errorf("series %d is both %v and %v", id, st.key, key)
 		}
 	}
-	n := d.uvarint()
-	if d.bad || n > 64*uint64(len(d.b))+1 {
-		return 0, errRecord
-	}
-	ids := make([]int64, n)
-	rest, err := packed.DecodeInts(d.b, ids)
-	if err != nil {
-		return 0, err
-	}
-	r, err := packed.Decode(rest)
+	ids := make([]int64, d.Count(packed.MaxPerByte*d.Len()))
+	d.Ints(ids)
+	r, err := d.Readings()
 	if err != nil {
 		return 0, err
 	}
 	if len(r.Recs) != len(ids) {
-		return 0, errRecord
+		return 0, fmt.Errorf("%d readings for %d series numbers", len(r.Recs), len(ids))
 	}
 	attrs := make([]uint32, len(r.Attrs))
 	for i, a := range r.Attrs {
@@ -301,37 +283,4 @@ func (l *lane) replayRecord(p []byte) (unknown int, err error) {
 		l.apply(st, rec, word)
 	}
 	return unknown, nil
-}
-
-var errRecord = errors.New("a record that makes no sense")
-
-// A reader reads the fields of keys and records.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.b, d.bad = nil, true
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *reader) string() string {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.b, d.bad = nil, true
-		return ""
-	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
-}
-
-func (d *reader) key() series.Key {
-	return series.Key{Box: protocol.BoxID(d.string()), Device: protocol.DeviceID(d.string()), Channel: d.string(), Code: protocol.Code(d.uvarint())}
 }

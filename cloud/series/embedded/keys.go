@@ -70,11 +70,11 @@ func (l *lane) definition(st *state) []byte {
 
 func (l *lane) loadDictionary() error {
 	return l.each([]byte{tagSeries, l.prefix}, func(k, v []byte) error {
-		d := &reader{b: v}
-		st := &state{id: binary.BigEndian.Uint32(k[2:]), key: d.key(), known: true}
-		a := packed.Attr{Kind: uint8(d.uvarint()), Unit: d.string()}
-		st.longest = int64(d.uvarint())
-		if d.bad || len(d.b) != 0 {
+		d := packed.NewDecoder(v)
+		st := &state{id: binary.BigEndian.Uint32(k[2:]), key: readKey(d), known: true}
+		a := packed.Attr{Kind: d.Byte(), Unit: d.String()}
+		st.longest = int64(d.Uvarint())
+		if d.Err() != nil || d.Len() != 0 {
 			return fmt.Errorf("series %x: its definition %x makes no sense", k, v)
 		}
 		st.attr = l.intern(a)
@@ -91,6 +91,17 @@ func (l *lane) loadDays() error {
 		l.days[readDay(k[2:])] = int64(binary.BigEndian.Uint64(v))
 		return nil
 	})
+}
+
+func appendKey(b []byte, k series.Key) []byte {
+	b = packed.AppendString(b, string(k.Box))
+	b = packed.AppendString(b, string(k.Device))
+	b = packed.AppendString(b, k.Channel)
+	return binary.AppendUvarint(b, uint64(k.Code))
+}
+
+func readKey(d *packed.Decoder) series.Key {
+	return series.Key{Box: protocol.BoxID(d.String()), Device: protocol.DeviceID(d.String()), Channel: d.String(), Code: protocol.Code(d.Uvarint())}
 }
 
 // each calls f for the keys with a prefix.

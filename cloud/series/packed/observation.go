@@ -41,16 +41,16 @@ func (a *Attr) Text(word string) (string, *protocol.Event, error) {
 	if a.Form&FormEvent == 0 {
 		return word, nil, nil
 	}
-	d := decoder{b: []byte(word)}
-	text := d.string()
+	d := NewDecoder([]byte(word))
+	text := d.String()
 	e := d.event()
 	return text, e, d.err
 }
 
 // Samples is the block of a reading.
 func (a *Attr) Samples(word string) (protocol.Samples, error) {
-	d := decoder{b: []byte(a.Shape)}
-	s := protocol.Samples{RateMilliHz: uint32(d.uvarint()), Scale: d.decimal(), Offset: d.decimal()}
+	d := NewDecoder([]byte(a.Shape))
+	s := protocol.Samples{RateMilliHz: uint32(d.Uvarint()), Scale: d.decimal(), Offset: d.decimal()}
 	if d.err != nil {
 		return s, d.err
 	}
@@ -84,12 +84,12 @@ func appendDecimal(b []byte, v protocol.Decimal) []byte {
 	return binary.AppendVarint(b, v.Mantissa)
 }
 
-func (d *decoder) decimal() protocol.Decimal {
-	if d.byte() == 0 {
+func (d *Decoder) decimal() protocol.Decimal {
+	if d.Byte() == 0 {
 		return protocol.Decimal{}
 	}
-	exp := int8(d.byte())
-	return protocol.Dec(d.varint(), exp)
+	exp := int8(d.Byte())
+	return protocol.Dec(d.Varint(), exp)
 }
 
 func appendEvent(b []byte, e *protocol.Event) []byte {
@@ -100,10 +100,10 @@ func appendEvent(b []byte, e *protocol.Event) []byte {
 	return appendTime(b, e.To)
 }
 
-func (d *decoder) event() *protocol.Event {
+func (d *Decoder) event() *protocol.Event {
 	return &protocol.Event{
-		Phase: protocol.Phase(d.byte()), Priority: protocol.Priority(d.byte()), Type: protocol.AlarmType(d.byte()),
-		Source: protocol.Code(d.uvarint()), Text: d.string(), From: d.time(), To: d.time(),
+		Phase: protocol.Phase(d.Byte()), Priority: protocol.Priority(d.Byte()), Type: protocol.AlarmType(d.Byte()),
+		Source: protocol.Code(d.Uvarint()), Text: d.String(), From: d.time(), To: d.time(),
 	}
 }
 
@@ -115,9 +115,63 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.AppendVarint(append(b, 1), t.UnixMicro())
 }
 
-func (d *decoder) time() time.Time {
-	if d.byte() == 0 {
+func (d *Decoder) time() time.Time {
+	if d.Byte() == 0 {
 		return time.Time{}
 	}
-	return time.UnixMicro(d.varint()).UTC()
+	return time.UnixMicro(d.Varint()).UTC()
 }
+
+// Observation puts reading i into o, all but its key: the reverse of Of.
+func (r *Readings) Observation(i int, o *protocol.Observation) error {
+	rec := &r.Recs[i]
+	a := &r.Attrs[rec.Attr]
+	o.At = time.UnixMicro(rec.At).UTC()
+	o.Kind, o.Unit = protocol.Kind(a.Kind), protocol.Unit(a.Unit)
+	o.Quality, o.Clock = protocol.Quality(a.Quality), protocol.ClockQuality(a.Clock)
+	o.Value, o.Text, o.Event, o.Samples = a.Value(rec.Mant), "", nil, nil
+	if !a.HasWord() {
+		return nil
+	}
+	var err error
+	if a.Form&FormBlock != 0 {
+		var s protocol.Samples
+		s, err = a.Samples(r.Words[rec.Word])
+		o.Samples = &s
+	} else {
+		o.Text, o.Event, err = a.Text(r.Words[rec.Word])
+	}
+	return err
+}
+
+// A Builder collects observations into Readings. Its zero value is ready.
+type Builder struct {
+	Readings
+	index map[Attr]uint32
+}
+
+// Add appends an observation.
+func (b *Builder) Add(o *protocol.Observation) {
+	a, mant, word := Of(o)
+	rec := Rec{At: o.At.UnixMicro(), Mant: mant}
+	if n := len(b.Recs); n > 0 && b.Attrs[b.Recs[n-1].Attr] == a {
+		rec.Attr = b.Recs[n-1].Attr
+	} else if i, ok := b.index[a]; ok {
+		rec.Attr = i
+	} else {
+		if b.index == nil {
+			b.index = map[Attr]uint32{}
+		}
+		rec.Attr = uint32(len(b.Attrs))
+		b.index[a] = rec.Attr
+		b.Attrs = append(b.Attrs, a)
+	}
+	if a.HasWord() {
+		rec.Word = uint32(len(b.Words))
+		b.Words = append(b.Words, word)
+	}
+	b.Recs = append(b.Recs, rec)
+}
+
+// Reset empties the builder but keeps its memory and its attributes.
+func (b *Builder) Reset() { b.Recs, b.Words = b.Recs[:0], b.Words[:0] }

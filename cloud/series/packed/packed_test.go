@@ -72,14 +72,11 @@ func observations() []protocol.Observation {
 }
 
 func pack(obs []protocol.Observation) Readings {
-	var r Readings
+	var b Builder
 	for i := range obs {
-		a, mant, word := Of(&obs[i])
-		r.Attrs = append(r.Attrs, a)
-		r.Words = append(r.Words, word)
-		r.Recs = append(r.Recs, Rec{At: obs[i].At.UnixMicro(), Mant: mant, Attr: uint32(i), Word: uint32(i)})
+		b.Add(&obs[i])
 	}
-	return r
+	return b.Readings
 }
 
 func TestObservationsOfAllKindsComeBack(t *testing.T) {
@@ -89,22 +86,12 @@ func TestObservationsOfAllKindsComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, rec := range r.Recs {
-		a := r.Attrs[rec.Attr]
-		got := protocol.Observation{Kind: protocol.Kind(a.Kind), Unit: protocol.Unit(a.Unit), Quality: protocol.Quality(a.Quality),
-			Clock: protocol.ClockQuality(a.Clock), At: time.UnixMicro(rec.At).UTC(), Value: a.Value(rec.Mant)}
-		if a.Form&FormBlock != 0 {
-			s, err := a.Samples(r.Words[rec.Word])
-			if err != nil {
-				t.Fatal(err)
-			}
-			got.Samples = &s
-			if d := a.Duration(r.Words[rec.Word]); d != s.Duration() {
-				t.Errorf("duration %v, want %v", d, s.Duration())
-			}
-		} else if a.HasWord() {
-			if got.Text, got.Event, err = a.Text(r.Words[rec.Word]); err != nil {
-				t.Fatal(err)
-			}
+		var got protocol.Observation
+		if err := r.Observation(i, &got); err != nil {
+			t.Fatal(err)
+		}
+		if a := &r.Attrs[rec.Attr]; a.Form&FormBlock != 0 && a.Duration(r.Words[rec.Word]) != got.Samples.Duration() {
+			t.Errorf("duration %v, want %v", a.Duration(r.Words[rec.Word]), got.Samples.Duration())
 		}
 		want[i].At = want[i].At.Truncate(time.Microsecond)
 		if d := cmp.Diff(want[i], got); d != "" {
@@ -121,13 +108,13 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, rec := range r.Recs {
+		var o protocol.Observation
+		for i, rec := range r.Recs {
 			a := r.Attrs[rec.Attr]
 			if !a.HasWord() {
 				continue
 			}
-			a.Text(r.Words[rec.Word])
-			a.Samples(r.Words[rec.Word])
+			r.Observation(i, &o)
 			a.Duration(r.Words[rec.Word])
 		}
 		again, err := Decode(Append(nil, r))

@@ -43,9 +43,9 @@ type Readings struct {
 
 const version = 1
 
-// maxPerByte bounds how many readings a byte can stand for, so that a damaged
+// MaxPerByte bounds how many readings a byte can stand for, so that a damaged
 // length cannot make a decoder allocate without end.
-const maxPerByte = 64
+const MaxPerByte = 64
 
 // timeUnits are the units in which times are kept, if all are multiples.
 var timeUnits = [...]int64{1_000_000, 1000, 1}
@@ -150,8 +150,11 @@ func appendWords(b []byte, r Readings, ints []int64) []byte {
 }
 
 // Decode reads what Append wrote, all of b.
-func Decode(b []byte) (Readings, error) {
-	d := decoder{b: b}
+func Decode(b []byte) (Readings, error) { return NewDecoder(b).Readings() }
+
+// Readings reads what Append wrote, which must be all that is left, and
+// reports what went wrong before.
+func (d *Decoder) Readings() (Readings, error) {
 	r := d.readings()
 	if d.err == nil && len(d.b) != 0 {
 		d.err = errShort
@@ -162,12 +165,12 @@ func Decode(b []byte) (Readings, error) {
 	return r, nil
 }
 
-func (d *decoder) readings() Readings {
-	if v := d.byte(); v != version {
+func (d *Decoder) readings() Readings {
+	if v := d.Byte(); v != version {
 		d.fail()
 		return Readings{}
 	}
-	n := d.count(maxPerByte * len(d.b))
+	n := d.Count(MaxPerByte * len(d.b))
 	if n == 0 {
 		return Readings{}
 	}
@@ -176,13 +179,13 @@ func (d *decoder) readings() Readings {
 	if d.err != nil {
 		return Readings{}
 	}
-	unit := int64(d.uvarint())
+	unit := int64(d.Uvarint())
 	ints := make([]int64, n)
-	d.ints(ints)
+	d.Ints(ints)
 	for i := range r.Recs {
 		r.Recs[i].At = ints[i] * unit
 	}
-	d.ints(ints[:values])
+	d.Ints(ints[:values])
 	v := ints[:values]
 	for i := range r.Recs {
 		if values != n && r.Attrs[r.Recs[i].Attr].Form&FormValue == 0 {
@@ -195,22 +198,22 @@ func (d *decoder) readings() Readings {
 	return r
 }
 
-func (d *decoder) attrs() []Attr {
-	attrs := make([]Attr, d.count(len(d.b)/7))
+func (d *Decoder) attrs() []Attr {
+	attrs := make([]Attr, d.Count(len(d.b)/7))
 	for i := range attrs {
 		a := &attrs[i]
-		a.Kind, a.Quality, a.Clock, a.Form, a.Exp = d.byte(), d.byte(), d.byte(), d.byte(), int8(d.byte())
-		a.Unit, a.Shape = d.string(), d.string()
+		a.Kind, a.Quality, a.Clock, a.Form, a.Exp = d.Byte(), d.Byte(), d.Byte(), d.Byte(), int8(d.Byte())
+		a.Unit, a.Shape = d.String(), d.String()
 	}
 	return attrs
 }
 
 // runs gives each reading its attribute, and counts those with a value and
 // those with a word.
-func (d *decoder) runs(r Readings) (values, words int) {
+func (d *Decoder) runs(r Readings) (values, words int) {
 	rest := r.Recs
-	for range d.count(len(d.b) / 2) {
-		attr, n := d.count(len(r.Attrs)-1), d.count(len(rest))
+	for range d.Count(len(d.b) / 2) {
+		attr, n := d.Count(len(r.Attrs)-1), d.Count(len(rest))
 		if d.err != nil {
 			break
 		}
@@ -232,12 +235,12 @@ func (d *decoder) runs(r Readings) (values, words int) {
 	return values, words
 }
 
-func (d *decoder) words(r *Readings, ints []int64) {
-	r.Words = make([]string, d.count(len(d.b)))
+func (d *Decoder) words(r *Readings, ints []int64) {
+	r.Words = make([]string, d.Count(len(d.b)))
 	for i := range r.Words {
-		r.Words[i] = d.string()
+		r.Words[i] = d.String()
 	}
-	d.ints(ints)
+	d.Ints(ints)
 	for i := range r.Recs {
 		if len(ints) == 0 || d.err != nil {
 			return
@@ -252,73 +255,4 @@ func (d *decoder) words(r *Readings, ints []int64) {
 		r.Recs[i].Word = uint32(ints[0])
 		ints = ints[1:]
 	}
-}
-
-// AppendString appends s with its length.
-func AppendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// A decoder reads b and remembers the first failure; after it everything
-// reads as zero.
-type decoder struct {
-	b   []byte
-	err error
-}
-
-func (d *decoder) fail() { d.b, d.err = nil, errShort }
-
-func (d *decoder) byte() byte {
-	if len(d.b) == 0 {
-		d.fail()
-		return 0
-	}
-	c := d.b[0]
-	d.b = d.b[1:]
-	return c
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 { return unzigzag(d.uvarint()) }
-
-// count reads a number that must lie between 0 and most.
-func (d *decoder) count(most int) int {
-	v := d.uvarint()
-	if most < 0 || v > uint64(most) {
-		d.fail()
-		return 0
-	}
-	return int(v)
-}
-
-func (d *decoder) string() string {
-	n := d.uvarint()
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return ""
-	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
-}
-
-func (d *decoder) ints(v []int64) {
-	if d.err != nil {
-		return
-	}
-	rest, err := DecodeInts(d.b, v)
-	if err != nil {
-		d.fail()
-		return
-	}
-	d.b = rest
 }

@@ -35,14 +35,14 @@ func AppendSamples(b []byte, raw []int32) []byte {
 
 // DecodeSamples reads what AppendSamples wrote.
 func DecodeSamples(b []byte) ([]int32, error) {
-	d := decoder{b: b}
-	n := d.count(protocol.MaxSamples)
-	runs := d.count(n)
+	d := NewDecoder(b)
+	n := d.Count(protocol.MaxSamples)
+	runs := d.Count(n)
 	missing := make([]int, 0, 2*runs)
 	at := 0
 	for range runs {
-		at += d.count(n)
-		length := d.count(n)
+		at += d.Count(n)
+		length := d.Count(n)
 		if d.err != nil || at+length > n {
 			return nil, errShort
 		}
