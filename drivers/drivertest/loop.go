@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"slices"
 	"sync"
@@ -33,6 +34,7 @@ func (s stream) play(t *testing.T) {
 
 // A session is one Run against one Simulate.
 type session struct {
+	stream
 	t            *testing.T
 	host, device *End
 	stopRun      context.CancelFunc
@@ -58,7 +60,7 @@ func (p port) ReportStats(st drivers.Stats) {
 }
 
 func (s stream) start(t *testing.T, p drivers.Patient) *session {
-	se := &session{t: t, run: make(chan error, 1), sim: make(chan error, 1), running: true}
+	se := &session{stream: s, t: t, run: make(chan error, 1), sim: make(chan error, 1), running: true}
 	se.host, se.device = NewWire()
 	var runCtx, simCtx context.Context
 	runCtx, se.stopRun = context.WithCancel(t.Context())
@@ -82,6 +84,9 @@ func (se *session) emit(o protocol.Observation) {
 	}
 	if err := Check(o); err != nil {
 		se.t.Error(err)
+	}
+	if !se.opts.AnyCode && !slices.Contains(se.d.Codes, o.Code) {
+		se.t.Errorf("%s: the code is not in Driver.Codes", show(o))
 	}
 	se.got = append(se.got, o)
 }
@@ -127,12 +132,16 @@ func (se *session) end() {
 	se.device.Close()
 }
 
+// endSim leaves a device that neither says nor hears anything: what the host
+// writes goes nowhere, as on a line without flow control.
 func (se *session) endSim() {
 	se.t.Helper()
 	se.stopSim()
 	if err := promptly(se.t, "Simulate after ctx ended", se.sim); !errors.Is(err, context.Canceled) {
 		se.t.Errorf("Simulate after ctx ended: %v, want ctx.Err()", err)
 	}
+	se.device.SetReadDeadline(time.Time{})
+	go io.Copy(io.Discard, se.device) // until the device is closed
 }
 
 func (s stream) follows(t *testing.T) {
@@ -242,6 +251,7 @@ func (s stream) nobody(t *testing.T) {
 
 func (s stream) stalls(t *testing.T) {
 	se := s.start(t, NewPatient())
+	defer se.device.Close()
 	time.Sleep(s.opts.Settle)
 	se.endSim()
 	time.Sleep(time.Second)

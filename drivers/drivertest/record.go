@@ -3,25 +3,23 @@ package drivertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/protocol"
 )
 
-// Simulate is the type of Driver.Simulate.
-type Simulate func(ctx context.Context, wire drivers.Port, patient drivers.Patient) error
-
-// Record writes a capture of a simulator under -update, and else does nothing.
-// It plays sim for each act in turn, which may first change the patient, and
-// notes in the file that no device was heard. A capture of a real device is
-// worth more: use this only for formats of which there is none.
-func Record(t *testing.T, file, note string, sim Simulate, p *Patient, acts ...Act) {
+// Record writes a capture of a simulator under -update, and else does nothing:
+// what Run hears of Simulate in the acts, in turn, each of which may first
+// change the patient. It notes in the file that no device was heard. A capture
+// of a real device is worth more: use this for formats of which there is none.
+func Record(t *testing.T, file, note string, d drivers.Driver, p *Patient, acts ...Act) {
 	t.Helper()
 	if !*update {
 		return
@@ -31,7 +29,7 @@ func Record(t *testing.T, file, note string, sim Simulate, p *Patient, acts ...A
 	for _, a := range acts {
 		fmt.Fprintf(&b, "#   %v %s\n", a.For, a.What)
 	}
-	wire := played(t, sim, p, acts)
+	wire := Heard(t, d, p, acts...)
 	for ; len(wire) > 0; wire = wire[min(32, len(wire)):] {
 		fmt.Fprintf(&b, "% X\n", wire[:min(32, len(wire))])
 	}
@@ -43,30 +41,24 @@ func Record(t *testing.T, file, note string, sim Simulate, p *Patient, acts ...A
 	}
 }
 
-// An Act is a stretch of a recorded play.
+// An Act is a stretch of a play.
 type Act struct {
-	For  time.Duration
+	For  time.Duration // not a multiple of the device's period, so that what is due at its end is not left to chance
 	What string
 	Do   func(p *Patient) // before it; may be nil
 }
 
-// Played gives what a simulator sends in a play.
-func Played(t *testing.T, sim Simulate, p *Patient, acts ...Act) []byte {
+// Heard gives the bytes that Run hears of Simulate in a play, which begins at
+// the start of the year 2000.
+func Heard(t *testing.T, d drivers.Driver, p *Patient, acts ...Act) []byte {
 	t.Helper()
-	return played(t, sim, p, acts)
-}
-
-func played(t *testing.T, sim Simulate, p *Patient, acts []Act) []byte {
-	var wire bytes.Buffer
+	var heard bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		host, device := NewWire()
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 2)
-		go func() { done <- sim(ctx, device, p) }()
-		go func() {
-			_, err := wire.ReadFrom(host)
-			done <- err
-		}()
+		go func() { done <- d.Simulate(ctx, device, p) }()
+		go func() { done <- d.Run(ctx, ear{host, &heard}, func(protocol.Observation) {}) }()
 		for _, a := range acts {
 			if a.Do != nil {
 				a.Do(p)
@@ -75,11 +67,24 @@ func played(t *testing.T, sim Simulate, p *Patient, acts []Act) []byte {
 		}
 		synctest.Wait()
 		stop()
-		<-done
-		host.Close()
-		if err := <-done; err != nil && !strings.Contains(err.Error(), "deadline") {
-			t.Log(err)
+		for range 2 {
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("the play ended with %v", err)
+			}
 		}
+		device.Close()
 	})
-	return wire.Bytes()
+	return heard.Bytes()
+}
+
+// An ear keeps what is read.
+type ear struct {
+	*End
+	heard *bytes.Buffer
+}
+
+func (e ear) Read(p []byte) (int, error) {
+	n, err := e.End.Read(p)
+	e.heard.Write(p[:n])
+	return n, err
 }

@@ -18,10 +18,6 @@ type stream struct {
 	opts Options
 }
 
-// work is how many bytes one check of one capture may decode, so that a long
-// capture is sampled instead of taking minutes.
-const work = 8 << 20
-
 func (s stream) check(t *testing.T, c capture) {
 	dec := s.d.NewDecoder()
 	var kept []protocol.Observation
@@ -96,7 +92,7 @@ func (s stream) cuts(t *testing.T, wire []byte, want []protocol.Observation) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, uint64(len(wire))))
-	for range max(3, min(200, work/len(wire))) {
+	for range max(3, min(200, work/8/len(wire))) {
 		if !try("random cuts", func(int) int { return 1 + r.IntN(40) }) {
 			return
 		}
@@ -253,7 +249,7 @@ func covers(w, o protocol.Observation) bool {
 
 // bounded feeds a megabyte of each kind of garbage.
 func (s stream) bounded(t *testing.T) {
-	const size = 1 << 20
+	const size = garbageSize
 	noise := make([]byte, size)
 	r := rand.New(rand.NewPCG(3, 4))
 	for i := range noise {
@@ -274,10 +270,10 @@ func (s stream) bounded(t *testing.T) {
 				dec.Decode(rest[:min(piece, len(rest))], func(protocol.Observation) {})
 			}
 			if grown := heap() - before; grown > s.opts.MaxBuffer {
-				t.Errorf("a megabyte of %s in pieces of %d: the decoder keeps %d bytes, want at most %d", name, piece, grown, s.opts.MaxBuffer)
+				t.Errorf("%d bytes of %s in pieces of %d: the decoder keeps %d bytes, want at most %d", size, name, piece, grown, s.opts.MaxBuffer)
 			}
 			if dec.Stats().Bytes != size {
-				t.Errorf("a megabyte of %s: %d bytes counted", name, dec.Stats().Bytes)
+				t.Errorf("%d bytes of %s: %d counted", size, name, dec.Stats().Bytes)
 			}
 			runtime.KeepAlive(dec)
 		}

@@ -22,7 +22,7 @@ var options = drivertest.Options{
 
 func TestDriver(t *testing.T) {
 	acts := []drivertest.Act{
-		{For: 6 * time.Second, What: "97 %, 72/min"},
+		{For: 6510 * time.Millisecond, What: "97 %, 72/min"},
 		{For: 12 * time.Second, What: "finger out", Do: func(p *drivertest.Patient) { p.AllOff(true) }},
 		{For: 3 * time.Second, What: "finger in, 91 %, 158/min", Do: func(p *drivertest.Patient) {
 			p.AllOff(false)
@@ -31,7 +31,9 @@ func TestDriver(t *testing.T) {
 		}},
 	}
 	for _, format := range []int{1, 2, 7, 8, 13} {
-		drivertest.Record(t, fmt.Sprintf("testdata/format%d.hex", format), fmt.Sprintf("Data format %d.", format), Device{Format: format, Every: 5 * time.Second}.Simulate, drivertest.NewPatient(), acts...)
+		d := Driver
+		d.Simulate = Device{Format: format, Every: 5 * time.Second}.Simulate
+		drivertest.Record(t, fmt.Sprintf("testdata/format%d.hex", format), fmt.Sprintf("Data format %d.", format), d, drivertest.NewPatient(), acts...)
 	}
 	opts := options
 	opts.Expect = []protocol.Code{protocol.SpO2, protocol.PulseRate, protocol.Pleth}

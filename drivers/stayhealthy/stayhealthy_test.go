@@ -14,12 +14,12 @@ import (
 func TestDriver(t *testing.T) {
 	takeOff := func(p *drivertest.Patient) { p.Off(true, protocol.SpO2, protocol.PulseRate) }
 	putOn := func(p *drivertest.Patient) { p.Off(false, protocol.SpO2, protocol.PulseRate) }
-	drivertest.Record(t, "testdata/hub.hex", "A hub with all eight signs.", Hub.Simulate, drivertest.NewPatient(),
-		drivertest.Act{For: 4500 * time.Millisecond, What: "all sensors on"},
+	drivertest.Record(t, "testdata/hub.hex", "A hub with all eight signs.", Driver, drivertest.NewPatient(),
+		drivertest.Act{For: 4600 * time.Millisecond, What: "all sensors on"},
 		drivertest.Act{For: 3 * time.Second, What: "the oximeter off", Do: takeOff},
 		drivertest.Act{For: 5 * time.Second, What: "the oximeter on", Do: putOn})
-	drivertest.Record(t, "testdata/heart.hex", "A heart patch, four blocks a second.", HeartPatch.Simulate, drivertest.NewPatient(),
-		drivertest.Act{For: 2 * time.Second, What: "leads on"},
+	drivertest.Record(t, "testdata/heart.hex", "A heart patch, four blocks a second.", driving(HeartPatch), drivertest.NewPatient(),
+		drivertest.Act{For: 2100 * time.Millisecond, What: "leads on"},
 		drivertest.Act{For: time.Second, What: "leads off", Do: func(p *drivertest.Patient) { p.AllOff(true) }})
 
 	drivertest.Run(t, Driver, drivertest.Options{
@@ -29,6 +29,13 @@ func TestDriver(t *testing.T) {
 			protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean, protocol.RespirationRate,
 			protocol.BodyTemperature, protocol.Glucose, protocol.SleepStatus},
 	})
+}
+
+// driving is the driver with another device.
+func driving(dev Device) drivers.Driver {
+	d := Driver
+	d.Simulate = dev.Simulate
+	return d
 }
 
 func FuzzDecoder(f *testing.F) { drivertest.Fuzz(f, Driver) }
@@ -266,7 +273,7 @@ func TestTheHubKeepsItsRates(t *testing.T) {
 func TestEverySensorCanBePlayed(t *testing.T) {
 	for _, d := range []Device{HeartPatch, OxygenClip, Cuff, Thermo, GlucosePatch, SleepBand,
 		{TimeScale: 60, Waves: []protocol.Code{protocol.ECGLeadI, protocol.Pleth, protocol.RespirationWave, protocol.ABPWave}, ECGRateHz: 500, BlocksPerSecond: 4}} {
-		wire := drivertest.Played(t, d.Simulate, drivertest.NewPatient(), drivertest.Act{For: 2 * time.Second})
+		wire := drivertest.Heard(t, driving(d), drivertest.NewPatient(), drivertest.Act{For: 2 * time.Second})
 		var numbers int
 		for _, o := range decode(t, wire) {
 			if o.Kind != protocol.KindEvent && o.Quality.HasNumber() {
