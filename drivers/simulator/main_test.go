@@ -35,8 +35,8 @@ func untilNumber(t *testing.T, d drivers.Driver, r io.Reader) {
 
 func TestEveryDriverIsPlayedOnAPTYThatIsOpenedTwice(t *testing.T) {
 	for _, d := range all.Drivers {
-		if d.Simulate == nil || d.Asks {
-			continue
+		if d.Simulate == nil || d.Asks || d.Silence > 30*time.Second {
+			continue // it says nothing by itself for long
 		}
 		t.Run(d.Name, func(t *testing.T) {
 			link := filepath.Join(t.TempDir(), "device")
