@@ -59,7 +59,7 @@ func Open(cfg Config, id Identity, log *slog.Logger, reg prometheus.Registerer) 
 		bucketBytes: min(max(cfg.MaxBytes/64, 64<<10), 4<<20)}
 	err = q.open()
 	if err == nil {
-		err = newRegistered(reg, q)
+		err = q.register(reg)
 	}
 	if err != nil {
 		if q.db != nil {

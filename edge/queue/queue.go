@@ -66,6 +66,8 @@ type Queue struct {
 	recovery    *Recovery
 	bucketBytes int64
 
+	unregister func()
+
 	compact sync.Mutex // held over what stops Badger's compactors
 	closing sync.Once
 	closed  error
@@ -155,6 +157,9 @@ func (q *Queue) wake() {
 // call again; it takes less than two seconds unless the disk is at its end.
 func (q *Queue) Close() error {
 	q.closing.Do(func() {
+		if q.unregister != nil {
+			q.unregister()
+		}
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.compact.Lock() // wait for a reclaim
@@ -325,12 +330,14 @@ func (l *streamLog) release(e *freshEntry) {
 	e.value = nil
 }
 
-func newRegistered(reg prometheus.Registerer, q *Queue) error {
+// register has the metrics collected until Close.
+func (q *Queue) register(reg prometheus.Registerer) error {
 	if reg == nil {
 		return nil
 	}
 	if err := reg.Register(collector{q}); err != nil {
 		return fmt.Errorf("register metrics of the queue: %w", err)
 	}
+	q.unregister = func() { reg.Unregister(collector{q}) }
 	return nil
 }

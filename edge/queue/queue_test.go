@@ -680,4 +680,9 @@ func TestMetrics(t *testing.T) {
 	if err != nil || len(got) != 11 {
 		t.Errorf("%d families, %v", len(got), err)
 	}
+	q.Close()
+	if q, err = Open(q.cfg, testBox, discard, reg); err != nil {
+		t.Fatalf("opened again with the same registry: %v", err)
+	}
+	q.Close()
 }
