@@ -53,7 +53,7 @@ func (k *Check) In() {
 func (c *Checks) Late() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var late []string
+	late := []string{}
 	for _, k := range c.loops {
 		if k.last.IsZero() || time.Since(k.last) > k.limit {
 			late = append(late, k.name)

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"time"
+
+	"monitorme/edge/clock"
+	"monitorme/protocol"
+)
+
+// maxSeries bounds what is remembered of one device; no device known has a
+// tenth of it. A driver that makes up names beyond it loses the oldest.
+const maxSeries = 4096
+
+// series is one line in a chart: what one device measures at one site.
+type series struct {
+	channel string
+	code    protocol.Code
+}
+
+// A stamper gives one device's observations their times. Not safe for
+// concurrent use.
+type stamper struct {
+	last   map[series]time.Time
+	offset time.Duration // wall minus mono of the last stamp
+}
+
+// stamp sets At to the arrival minus the delay that the driver knows of, in
+// microseconds, and strictly after the series' last one, so that what is
+// emitted in order is kept in order. Only a step of the wall clock may take a
+// series back: holding it at the wrong time would be a lie that lasts.
+func (s *stamper) stamp(o *protocol.Observation, now clock.Stamp) {
+	offset := time.Duration(now.Wall.UnixNano()) - now.Mono
+	if step := offset - s.offset; s.last == nil || len(s.last) >= maxSeries || step > clock.StepLimit || step < -clock.StepLimit {
+		s.last = make(map[series]time.Time)
+	}
+	s.offset = offset
+	at := now.Wall.UTC().Add(-max(o.Delay, 0)).Truncate(time.Microsecond)
+	key := series{o.Channel, o.Code}
+	if last, ok := s.last[key]; ok && !at.After(last) {
+		at = last.Add(time.Microsecond)
+	}
+	s.last[key] = at
+	o.At, o.Clock = at, now.Quality
+}
+
+// judge gives the code under which MonitorMe keeps the measurement, and puts a
+// number that cannot be a living patient's under QualityInvalid; the number
+// itself is kept. What comes from a recording is never shown as live.
+func judge(o *protocol.Observation, recorded bool) {
+	o.Code = protocol.Canonical(o.Code)
+	if o.Kind == protocol.KindNumeric && (o.Quality.HasNumber() || o.Quality == protocol.QualityUnknown) {
+		if t, ok := protocol.Lookup(o.Code); ok && !t.Plausible(o.Value, o.Unit) {
+			o.Quality = protocol.QualityInvalid
+		}
+	}
+	if recorded && o.Quality.HasNumber() {
+		o.Quality = protocol.QualityDemo
+	}
+}
