@@ -42,7 +42,7 @@ type Episode struct {
 	Sign     protocol.Sign `yaml:"sign"` // of SensorOff
 	After    time.Duration `yaml:"after"`
 	Lasts    time.Duration `yaml:"lasts"`
-	Every    time.Duration `yaml:"every"`    // 0: once
+	Every    time.Duration `yaml:"every"`    // 0: once; at least Lasts and 5 s
 	Severity float64       `yaml:"severity"` // above 0, at most 1; 0 means 0.7
 }
 
@@ -59,6 +59,9 @@ func (s Scenario) Validate() error {
 	return nil
 }
 
+// shortest is the least distance at which an episode comes again.
+const shortest = 5 * time.Second
+
 // Validate says what is wrong with the episode and what is allowed.
 func (e Episode) Validate() error {
 	switch {
@@ -72,8 +75,8 @@ func (e Episode) Validate() error {
 		return fmt.Errorf("%s: after is %v, want 0 or more", e.Kind, e.After)
 	case e.Lasts <= 0:
 		return fmt.Errorf("%s: lasts is %v, want more than 0", e.Kind, e.Lasts)
-	case e.Every != 0 && e.Every < e.Lasts:
-		return fmt.Errorf("%s: every is %v, want at least the %v that it lasts", e.Kind, e.Every, e.Lasts)
+	case e.Every != 0 && e.Every < max(e.Lasts, shortest):
+		return fmt.Errorf("%s: every is %v, want at least %v and the %v that it lasts", e.Kind, e.Every, shortest, e.Lasts)
 	case math.IsNaN(e.Severity) || e.Severity < 0 || e.Severity > 1:
 		return fmt.Errorf("%s: severity is %g, want 0 to 1", e.Kind, e.Severity)
 	}

@@ -113,14 +113,17 @@ func (s *segment) beat(m *Model, v []vitals, k int64) {
 	s.beats = make([]beat, 0, count)
 	i := 0
 	when := func(p float64) float64 { // the time at which the phase is p
-		for i < steps && phase[i+1]*scale < p {
+		for i < steps-1 && phase[i+1]*scale < p {
 			i++
 		}
 		for i > 0 && phase[i]*scale > p {
 			i--
 		}
-		width := (phase[i+1] - phase[i]) * scale
-		return (float64(i) + (p-phase[i]*scale)/width) / stepsPerSecond
+		x := float64(i)
+		if width := (phase[i+1] - phase[i]) * scale; width > 0 {
+			x += (p - phase[i]*scale) / width
+		}
+		return x / stepsPerSecond
 	}
 	last := math.NaN()
 	for j := range count {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"monitorme/drivers"
@@ -25,7 +26,7 @@ const (
 type bed struct {
 	number  int
 	profile string
-	// recording is played instead of the profile if there are recordings.
+	// recording is played instead of the profile if it is there.
 	recording string
 	scenario  patient.Scenario
 	devices   []device
@@ -92,17 +93,7 @@ func plan(beds int) ([]*bed, error) {
 // for numbers; and at some a Nonin oximeter instead of the hub's own.
 func (b *bed) equip() error {
 	allBut := func(leave ...protocol.Sign) []protocol.Sign {
-		var signs []protocol.Sign
-	next:
-		for _, sign := range protocol.Signs {
-			for _, l := range leave {
-				if sign == l {
-					continue next
-				}
-			}
-			signs = append(signs, sign)
-		}
-		return signs
+		return slices.DeleteFunc(slices.Clone(protocol.Signs), func(s protocol.Sign) bool { return slices.Contains(leave, s) })
 	}
 	hub := stayhealthy.Device{Signs: allBut(protocol.SignECG)}
 	switch b.number {
@@ -153,7 +144,7 @@ func (b *bed) addNonin() error {
 // person makes the patient of the bed. The people of one seed are the same at
 // every start; only what happens to them is counted from it.
 func (b *bed) person(seed uint64, start time.Time, recordings *patient.Recordings) (drivers.Patient, error) {
-	if recordings != nil && b.recording != "" && b.story == "" {
+	if recordings != nil && slices.Contains(recordings.IDs(), b.recording) {
 		local := start.Local()
 		noon := time.Date(local.Year(), local.Month(), local.Day(), 12, 0, 0, 0, time.Local) // when a composite begins
 		if noon.After(start) {

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"monitorme/drivers"
+	"monitorme/drivers/patient"
 	"monitorme/protocol"
 )
 
@@ -96,6 +97,30 @@ func TestEveryStoryBeginsWithinTwoMinutesAndComesAgain(t *testing.T) {
 	}
 	if waves < 6 || oximeters < 3 {
 		t.Errorf("%d beds with waves, %d with a Nonin", waves, oximeters)
+	}
+}
+
+func TestRecordingsThatAreThereAreUsed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ward_stable.csv"), []byte("time_s,HR\n0,63\n86400,64\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	recordings, err := patient.OpenRecordings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beds, err := plan(6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range beds {
+		p, err := b.person(1, time.Now(), recordings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := p.(*patient.Recorded); ok != (b.number == 2) {
+			t.Errorf("bed %d is a recording: %v", b.number, ok)
+		}
 	}
 }
 

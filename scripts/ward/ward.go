@@ -54,10 +54,14 @@ type ward struct {
 // configurations.
 func (w *ward) furnish(recordings *patient.Recordings) error {
 	w.proxies = map[int]*proxy{}
+	played := 0
 	for _, b := range w.beds {
 		person, err := b.person(w.seed, w.start, recordings)
 		if err != nil {
 			return fmt.Errorf("bed %d: %w", b.number, err)
+		}
+		if _, ok := person.(*patient.Recorded); ok {
+			played++
 		}
 		for _, d := range b.devices {
 			w.sockets = append(w.sockets, &socket{bed: b, device: d, link: w.pty(b.box(), d.id), patient: person, plugged: make(chan struct{})})
@@ -73,6 +77,9 @@ func (w *ward) furnish(recordings *patient.Recordings) error {
 		if err := writeBoxConfig(w.options, b, broker); err != nil {
 			return fmt.Errorf("box of bed %d: %w", b.number, err)
 		}
+	}
+	if recordings != nil {
+		w.say("%d of %d beds are recordings of %s", played, len(w.beds), w.recordings)
 	}
 	return nil
 }
