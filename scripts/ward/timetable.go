@@ -35,19 +35,21 @@ type entry struct {
 	begin, end          func() // end may be nil
 }
 
-// keep runs the entry until ctx ends; what has begun is then ended. The times
-// are counted from start, so that the timetable does not drift.
+// keep runs the entry until ctx ends. The times are counted from start, so that
+// the timetable does not drift.
 func (e entry) keep(ctx context.Context, start time.Time) {
 	for at := start.Add(e.after); ; at = at.Add(e.every) {
 		if !sleepUntil(ctx, at) {
 			return
 		}
 		e.begin()
-		more := sleepUntil(ctx, at.Add(e.lasts))
+		if !sleepUntil(ctx, at.Add(e.lasts)) {
+			return
+		}
 		if e.end != nil {
 			e.end()
 		}
-		if !more || e.every <= 0 {
+		if e.every <= 0 {
 			return
 		}
 	}

@@ -243,5 +243,8 @@ func (s *socket) play(ctx context.Context) error {
 		return err
 	}
 	defer wire.Close()
+	if err := wire.AwaitHost(ctx); err != nil { // so that its first readings, a cuff's above all, are seen
+		return err
+	}
 	return s.device.simulate(ctx, wire, s.patient)
 }

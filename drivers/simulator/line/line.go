@@ -114,6 +114,38 @@ func (p *PTY) Name() string { return p.name }
 // Lost is how many bytes were written that nobody took.
 func (p *PTY) Lost() uint64 { return p.lost.Load() }
 
+// AwaitHost waits until the host has opened its end, p is closed, or ctx ends,
+// for a device that is to begin when somebody listens.
+func (p *PTY) AwaitHost(ctx context.Context) error {
+	conn, err := p.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		open := false
+		if err := conn.Control(func(fd uintptr) { open = hostIsThere(int(fd)) }); err != nil {
+			return err
+		}
+		if open {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// hostIsThere reports whether somebody has the other end open.
+func hostIsThere(fd int) bool {
+	state := []unix.PollFd{{Fd: int32(fd)}}
+	_, err := unix.Poll(state, 0)
+	return err == nil && state[0].Revents&unix.POLLHUP == 0
+}
+
 // Read waits for what the host sends, also across the host closing and opening
 // its end, until the deadline passes.
 func (p *PTY) Read(b []byte) (int, error) {
@@ -147,8 +179,7 @@ func (p *PTY) Write(b []byte) (int, error) {
 	}
 	taken := 0
 	err = conn.Write(func(fd uintptr) bool {
-		state := []unix.PollFd{{Fd: int32(fd)}}
-		if _, err := unix.Poll(state, 0); err != nil || state[0].Revents&unix.POLLHUP != 0 {
+		if !hostIsThere(int(fd)) {
 			if !p.flushed {
 				p.flush(int(fd))
 				p.flushed = true

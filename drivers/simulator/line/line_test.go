@@ -132,6 +132,28 @@ func TestTheHostMayCloseAndOpenAgain(t *testing.T) {
 	}
 }
 
+func TestADeviceCanWaitForItsHost(t *testing.T) {
+	p, link := openTest(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.AwaitHost(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody is there: %v", err)
+	}
+	done := make(chan error)
+	go func() { done <- p.AwaitHost(t.Context()) }()
+	h := host(t, link)
+	defer h.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	q, _ := openTest(t)
+	go func() { done <- q.AwaitHost(t.Context()) }()
+	q.Close()
+	if err := <-done; err == nil {
+		t.Error("it waited for a closed line")
+	}
+}
+
 func TestADeadlineEndsAReadWithAndWithoutAHost(t *testing.T) {
 	p, link := openTest(t)
 	for _, open := range []bool{false, true} {
