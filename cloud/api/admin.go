@@ -64,7 +64,7 @@ func (s *Server) routeAdmin() {
 	const tag = "Audit"
 	route(s, op{method: http.MethodGet, path: "/api/v1/audit", id: "audit", summary: "Read the audit log", action: actAudit,
 		says: "The newest first, page by page with before. Reading is recorded too.", errors: []int{422}}, tag, s.readAudit)
-	route(s, op{method: http.MethodGet, path: "/api/v1/audit/verify", id: "verify-audit", summary: "Verify the audit log", action: actAudit,
+	route(s, op{method: http.MethodGet, path: "/api/v1/audit/verify", id: "verifyAudit", summary: "Verify the audit log", action: actAudit,
 		says: "Computes the chain of hashes again. Compare head with one noted earlier to see that nothing was cut off."}, tag, s.verifyAudit)
 }
 
@@ -80,7 +80,7 @@ func (s *Server) routeBoxes() {
 			}
 			return reply(out)
 		})
-	route(s, op{method: http.MethodPost, path: "/api/v1/boxes", id: "create-box", summary: "Register a box", action: actBoxWrite, status: http.StatusCreated, errors: []int{404, 409, 422}}, tag,
+	route(s, op{method: http.MethodPost, path: "/api/v1/boxes", id: "createBox", summary: "Register a box", action: actBoxWrite, status: http.StatusCreated, errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			Body struct {
 				ID protocol.BoxID `json:"id" minLength:"1" maxLength:"64"`
@@ -92,7 +92,7 @@ func (s *Server) routeBoxes() {
 			}
 			return s.putBox(ctx, in.Body.ID, in.Body.BoxFields)
 		})
-	route(s, op{method: http.MethodPut, path: "/api/v1/boxes/{box}", id: "put-box", summary: "Change or revoke a box", action: actBoxWrite, errors: []int{404, 409, 422}}, tag,
+	route(s, op{method: http.MethodPut, path: "/api/v1/boxes/{box}", id: "putBox", summary: "Change or revoke a box", action: actBoxWrite, errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			BoxPath
 			Body BoxFields
@@ -102,7 +102,7 @@ func (s *Server) routeBoxes() {
 			}
 			return s.putBox(ctx, protocol.BoxID(in.Box), in.Body)
 		})
-	route(s, op{method: http.MethodPut, path: "/api/v1/boxes/{box}/bed", id: "place-box", summary: "Put a box at a bed", action: actBoxWrite,
+	route(s, op{method: http.MethodPut, path: "/api/v1/boxes/{box}/bed", id: "placeBox", summary: "Put a box at a bed", action: actBoxWrite,
 		says: "Ends where it stood, and what stood there. An empty bed takes the box away.", errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			BoxPath
@@ -181,7 +181,7 @@ func (s *Server) routeUsers() {
 			}
 			return &body[[]User]{out}, err
 		})
-	route(s, op{method: http.MethodPost, path: "/api/v1/users", id: "create-user", summary: "Make a user", action: actUsers, status: http.StatusCreated, errors: []int{409, 422}}, tag,
+	route(s, op{method: http.MethodPost, path: "/api/v1/users", id: "createUser", summary: "Make a user", action: actUsers, status: http.StatusCreated, errors: []int{409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			Body struct {
 				User string `json:"user" minLength:"1" maxLength:"64"`
@@ -196,7 +196,7 @@ func (s *Server) routeUsers() {
 			}
 			return s.putUser(ctx, in.Body.User, in.Body.UserFields)
 		})
-	route(s, op{method: http.MethodPut, path: "/api/v1/users/{user}", id: "put-user", summary: "Change or disable a user", action: actUsers,
+	route(s, op{method: http.MethodPut, path: "/api/v1/users/{user}", id: "putUser", summary: "Change or disable a user", action: actUsers,
 		says: "A new password, role or units, and disabling, end the user's sessions.", errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			User string `path:"user" maxLength:"64" example:"nurse"`

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"monitorme/cloud/registry"
@@ -15,7 +16,7 @@ type Alerts interface {
 	Active(ctx context.Context, unit protocol.UnitID) ([]Alert, error)
 	// History lists the alarms of a unit that began in [from, to), newest first.
 	History(ctx context.Context, unit protocol.UnitID, from, to time.Time) ([]Alert, error)
-	// Alert finds one; an error that is registry.ErrNotFound if there is none.
+	// Alert finds one; an error that is alert.ErrNotFound if there is none.
 	Alert(ctx context.Context, id string) (Alert, error)
 	// Acknowledge notes that a user takes care of an alarm. Doing it again
 	// keeps the first.
@@ -39,17 +40,18 @@ type Alert struct {
 	Kind           string            `json:"kind" enum:"physiological,technical"`
 	Priority       string            `json:"priority" enum:"high,medium,low"`
 	Text           string            `json:"text"`
-	Value          protocol.Decimal  `json:"value"`
-	Limit          protocol.Decimal  `json:"limit"`
-	ValueUnit      protocol.Unit     `json:"value_unit"`
-	Night          bool              `json:"night"`
+	Value          protocol.Decimal  `json:"value" doc:"The latest offending value."`
+	Limit          protocol.Decimal  `json:"limit" doc:"The limit in force when it was raised."`
+	ValueUnit      protocol.Unit     `json:"value_unit" doc:"UCUM unit of value and limit."`
+	Night          bool              `json:"night" doc:"The night limit was in force."`
 	State          string            `json:"state" enum:"active,latched,ended"`
-	Started        time.Time         `json:"started"`
-	Ended          *time.Time        `json:"ended"`
-	Received       time.Time         `json:"received"`
-	AcknowledgedBy *string           `json:"acknowledged_by"`
-	AcknowledgedAt *time.Time        `json:"acknowledged_at"`
-	Missed         bool              `json:"missed"`
+	Started        time.Time         `json:"started" doc:"When the condition began, as measured."`
+	Ended          *time.Time        `json:"ended" nullable:"true"`
+	Received       time.Time         `json:"received" doc:"When the service first knew."`
+	AcknowledgedBy *string           `json:"acknowledged_by" nullable:"true"`
+	AcknowledgedAt *time.Time        `json:"acknowledged_at" nullable:"true"`
+	Missed         bool              `json:"missed" doc:"Found in late data: never rung."`
+	Hidden         bool              `json:"hidden" doc:"A higher alarm of its family stands for it."`
 }
 
 func (s *Server) routeAlerts() {
@@ -85,11 +87,13 @@ func (s *Server) listAlerts(ctx context.Context, in *alertsInput) (*body[[]Alert
 		return nil, err
 	}
 	snap := s.Registry.Current()
+	var seen []registry.PatientID
 	for _, a := range alerts {
-		if p, since, ok := snap.PatientIn(a.Bed); ok && !a.Started.Before(since.From) {
-			s.look(ctx, actAlerts, "unit "+in.Unit, p.ID)
+		if p, since, ok := snap.PatientIn(a.Bed); ok && !a.Started.Before(since.From) && !slices.Contains(seen, p.ID) {
+			seen = append(seen, p.ID)
 		}
 	}
+	s.look(ctx, actAlerts, "unit "+in.Unit, seen...)
 	if alerts == nil {
 		alerts = []Alert{}
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -60,8 +61,8 @@ type Registry interface {
 	DeleteSession(ctx context.Context, tokenHash string) error
 	TouchSession(ctx context.Context, tokenHash string) error
 
-	Audit(context.Context, registry.AuditRecord) error
-	AuditLook(context.Context, registry.AuditRecord) error
+	Audit(context.Context, ...registry.AuditRecord) error
+	AuditLooks(context.Context, ...registry.AuditRecord) error
 	AuditLog(ctx context.Context, from, to time.Time, before int64, limit int) ([]registry.AuditRecord, error)
 	VerifyAudit(context.Context) (records int64, head string, err error)
 }
@@ -174,6 +175,8 @@ func New(cfg Config, d Deps) (*Server, error) {
 	s.routeAlerts()
 	s.routeAdmin()
 	s.routeStream()
+	s.nullable("Bed", "patient", "BedPatient")
+	s.nullable("Latest", "patient", "LatestPatient")
 	if err := s.routeDocs(mux); err != nil {
 		return nil, err
 	}
@@ -181,10 +184,28 @@ func New(cfg Config, d Deps) (*Server, error) {
 	return s, nil
 }
 
+// nullable describes a property as a schema or null, which huma cannot.
+func (s *Server) nullable(schema, property, ref string) {
+	schemas := s.api.OpenAPI().Components.Schemas
+	p := schemas.Map()[schema].Properties[property]
+	p.Ref = ""
+	p.OneOf = []*huma.Schema{{Ref: "#/components/schemas/" + ref}, {Type: "null"}}
+}
+
 // Handler serves the API, its documentation, and the web app.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// A number documents protocol.Decimal, which is one in JSON.
+type number struct{}
+
+// Schema is that of a number that may be null.
+func (number) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeNumber, Nullable: true}
+}
+
 func humaConfig(version string) huma.Config {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas.RegisterTypeAlias(reflect.TypeFor[protocol.Decimal](), reflect.TypeFor[number]())
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -193,7 +214,7 @@ func humaConfig(version string) huma.Config {
 					"numbers are as the device gave them, what is absent is null, and a value whose quality is neither good nor questionable has no number. " +
 					"Sign in with POST /api/v1/session; the cookie it sets goes with every other request. Errors are problem documents (RFC 9457) whose detail says what to do."},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "cookie", Name: cookieName, Description: "Set by POST /api/v1/session."}},
 			},
 		},

@@ -65,12 +65,12 @@ func TestRolesMayDoWhatThePolicySays(t *testing.T) {
 		actions[string(p.action)] = p.action
 	}
 	byRoute := map[string]action{
-		"session": actSession, "logout": actSession, "change-password": actSession, "nomenclature": actNomenclature, "units": actUnits, "beds": actBeds,
-		"bed-latest": actLatest, "unit-latest": actLatest, "bed-history": actHistory, "patient-history": actHistory, "bed-waves": actWaves, "stream": actStream,
-		"alerts": actAlerts, "acknowledge": actAcknowledge, "patients": actPatients, "patient": actPatients, "create-patient": actPatientWrite,
-		"patch-patient": actPatientWrite, "assign": actAssign, "unassign": actAssign, "swap": actAssign, "boxes": actBoxes, "create-box": actBoxWrite,
-		"put-box": actBoxWrite, "place-box": actBoxWrite, "create-unit": actWardWrite, "put-unit": actWardWrite, "create-bed": actWardWrite, "put-bed": actWardWrite,
-		"users": actUsers, "create-user": actUsers, "put-user": actUsers, "audit": actAudit, "verify-audit": actAudit,
+		"session": actSession, "logout": actSession, "changePassword": actSession, "nomenclature": actNomenclature, "units": actUnits, "beds": actBeds,
+		"bedLatest": actLatest, "unitLatest": actLatest, "bedHistory": actHistory, "patientHistory": actHistory, "bedWaves": actWaves, "stream": actStream,
+		"alerts": actAlerts, "acknowledge": actAcknowledge, "patients": actPatients, "patient": actPatients, "createPatient": actPatientWrite,
+		"patchPatient": actPatientWrite, "assign": actAssign, "unassign": actAssign, "swap": actAssign, "boxes": actBoxes, "createBox": actBoxWrite,
+		"putBox": actBoxWrite, "placeBox": actBoxWrite, "createUnit": actWardWrite, "putUnit": actWardWrite, "createBed": actWardWrite, "putBed": actWardWrite,
+		"users": actUsers, "createUser": actUsers, "putUser": actUsers, "audit": actAudit, "verifyAudit": actAudit,
 	}
 	for _, role := range registry.Roles {
 		b := w.as(string(role))

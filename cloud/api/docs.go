@@ -136,6 +136,8 @@ func refName(sc *huma.Schema) string {
 		return sc.Ref[strings.LastIndex(sc.Ref, "/")+1:]
 	case sc.Items != nil:
 		return refName(sc.Items)
+	case len(sc.OneOf) > 0:
+		return refName(sc.OneOf[0])
 	}
 	return ""
 }
@@ -149,6 +151,8 @@ func typeName(sc *huma.Schema) string {
 	switch {
 	case sc.Ref != "":
 		name = refName(sc)
+	case len(sc.OneOf) > 0:
+		return refName(sc) + " or null"
 	case sc.Type == huma.TypeArray:
 		name = "list of " + cmp.Or(typeName(sc.Items), "anything")
 	case len(sc.Enum) > 0:

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"monitorme/cloud/alert"
 	"monitorme/cloud/live"
 	"monitorme/cloud/registry"
 	"monitorme/cloud/series"
@@ -170,7 +172,7 @@ func (f *fakeAlerts) Alert(_ context.Context, id string) (Alert, error) {
 			return a, nil
 		}
 	}
-	return Alert{}, registry.ErrNotFound
+	return Alert{}, fmt.Errorf("alarm: %w", alert.ErrNotFound)
 }
 
 func (f *fakeAlerts) Acknowledge(_ context.Context, id, user string) (Alert, error) {
@@ -185,7 +187,7 @@ func (f *fakeAlerts) Acknowledge(_ context.Context, id, user string) (Alert, err
 			return *a, nil
 		}
 	}
-	return Alert{}, registry.ErrNotFound
+	return Alert{}, fmt.Errorf("alarm: %w", alert.ErrNotFound)
 }
 
 func (f *fakeAlerts) Health() (bool, string) {

@@ -74,21 +74,21 @@ func (s *Server) routeHistory() {
 	says := "Every series with its points [t_ms, value or null, quality] (t_ms is milliseconds since 1970 and may have three decimals) or, if it has more than max_points, " +
 		"with buckets; and its gaps with their reasons. 31 days at most; without sign or code 48 hours. Beyond 48 hours gaps are as fine as the buckets. Each look is recorded."
 	out := s.streamed("History", History{})
-	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/history", id: "bed-history", summary: "The history of a bed", action: actHistory, says: says + " Readings belong to who lay there then: see patients.", out: out, errors: []int{404, 422, 503}}, tag,
+	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/history", id: "bedHistory", summary: "The history of a bed", action: actHistory, says: says + " Readings belong to who lay there then: see patients.", out: out, errors: []int{404, 422, 503}}, tag,
 		func(ctx context.Context, in *struct {
 			BedPath
 			HistoryQuery
 		}) (*huma.StreamResponse, error) {
 			return s.bedHistory(ctx, registry.BedID(in.Bed), in.HistoryQuery)
 		})
-	route(s, op{method: http.MethodGet, path: "/api/v1/patients/{patient}/history", id: "patient-history", summary: "The history of a patient", action: actHistory, says: says + " Only while the patient lay in a bed, in whichever.", out: out, errors: []int{404, 422, 503}}, tag,
+	route(s, op{method: http.MethodGet, path: "/api/v1/patients/{patient}/history", id: "patientHistory", summary: "The history of a patient", action: actHistory, says: says + " Only while the patient lay in a bed, in whichever.", out: out, errors: []int{404, 422, 503}}, tag,
 		func(ctx context.Context, in *struct {
 			PatientPath
 			HistoryQuery
 		}) (*huma.StreamResponse, error) {
 			return s.patientHistory(ctx, registry.PatientID(in.Patient), in.HistoryQuery)
 		})
-	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/waves", id: "bed-waves", summary: "Waveforms of a bed", action: actWaves,
+	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/waves", id: "bedWaves", summary: "Waveforms of a bed", action: actWaves,
 		says: "Sample blocks that overlap the range, one hour at most. A physical value is offset + scale * sample; null is a missing sample. Each look is recorded.", out: s.streamed("Waves", Waves{}), errors: []int{404, 422, 503}}, tag, s.waves)
 }
 
@@ -146,10 +146,18 @@ func (s *Server) bedHistory(ctx context.Context, bed registry.BedID, q HistoryQu
 	lay := make([]gap, len(rv.patients))
 	for i, a := range rv.patients {
 		lay[i] = gap{From: a.From, To: a.To}
-		s.look(ctx, actHistory, "bed "+string(bed), a.Patient)
 	}
+	s.look(ctx, actHistory, "bed "+string(bed), patientsOf(rv.patients)...)
 	rv.idle = outside(rv.from, rv.to, lay, gapNotMonitored, "nobody lay in the bed")
 	return s.reviewed(ctx, rv)
+}
+
+func patientsOf(stays []registry.Assignment) []registry.PatientID {
+	ids := make([]registry.PatientID, len(stays))
+	for i, a := range stays {
+		ids[i] = a.Patient
+	}
+	return ids
 }
 
 func (s *Server) patientHistory(ctx context.Context, id registry.PatientID, q HistoryQuery) (*huma.StreamResponse, error) {
@@ -331,8 +339,29 @@ func (s *Server) checkSize(ctx context.Context, rv *review, lines []line) error 
 	return nil
 }
 
+// boxCauses are the reasons for silence that are on record for one box: its
+// own under "", and those of its devices.
+type boxCauses struct {
+	of map[protocol.DeviceID][]gap
+	// unheard: the box was not heard of since the service started, so that
+	// nobody knows since when it is away.
+	unheard bool
+}
+
+// explain are the causes for a series with these holes.
+func (c *boxCauses) explain(device protocol.DeviceID, holes []gap, now time.Time) []gap {
+	out := slices.Clone(c.of[""])
+	if device != "" {
+		out = append(out, c.of[device]...)
+	}
+	if n := len(holes); c.unheard && n > 0 && now.Sub(holes[n-1].To) < time.Minute {
+		out = append(out, gap{holes[n-1].From, now, gapPending, "the box was not heard of since the service started; what it read comes when it is back"})
+	}
+	return out
+}
+
 // causes gathers what is on record about why a box or its devices were silent.
-func (s *Server) causes(ctx context.Context, rv *review, box protocol.BoxID) (map[protocol.DeviceID][]gap, error) {
+func (s *Server) causes(ctx context.Context, rv *review, box protocol.BoxID) (*boxCauses, error) {
 	out := map[protocol.DeviceID][]gap{}
 	now := s.now()
 	begin := rv.from.Add(-eventsBack)
@@ -351,12 +380,13 @@ func (s *Server) causes(ctx context.Context, rv *review, box protocol.BoxID) (ma
 		}
 		out[k.Device] = append(out[k.Device], events.until(now)...)
 	}
-	if b := s.Hub.Box(box); !b.Online && !b.LastContact.IsZero() {
+	b := s.Hub.Box(box)
+	if !b.Online && !b.LastContact.IsZero() {
 		out[""] = append(out[""], gap{b.LastContact, now, gapPending, "the box is offline since then; what it read comes when it is back"})
 	} else if b.Online && b.State.Queue.Entries > 0 && !b.State.Queue.Oldest.IsZero() {
 		out[""] = append(out[""], gap{b.State.Queue.Oldest, now, gapPending, "the box is sending what it kept"})
 	}
-	return out, nil
+	return &boxCauses{out, !b.Online && b.LastContact.IsZero()}, nil
 }
 
 var causeReasons = map[protocol.Code]string{

@@ -356,7 +356,7 @@ func BenchmarkHistory(b *testing.B) {
 				w := &discardWriter{h: http.Header{}}
 				out := newOutput(w, &http.Request{Header: http.Header{}})
 				rv := &review{from: begin, to: begin.Add(24 * time.Hour), max: max}
-				if err := s.writeLine(b.Context(), out, rv, l, nil); err != nil {
+				if err := s.writeLine(b.Context(), out, rv, l, &boxCauses{}); err != nil {
 					b.Fatal(err)
 				}
 				if err := out.close(); err != nil {

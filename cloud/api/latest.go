@@ -83,7 +83,7 @@ func (latestValues) Schema(r huma.Registry) *huma.Schema {
 
 func (s *Server) routeLatest() {
 	const tag = "Now"
-	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/latest", id: "bed-latest", summary: "The latest values of a bed", action: actLatest,
+	route(s, op{method: http.MethodGet, path: "/api/v1/beds/{bed}/latest", id: "bedLatest", summary: "The latest values of a bed", action: actLatest,
 		says: "A value older than its stale_after_s must not be shown as live. Each look is recorded.", errors: []int{404}}, tag,
 		func(ctx context.Context, in *BedPath) (*body[Latest], error) {
 			b, err := s.bedOf(ctx, registry.BedID(in.Bed))
@@ -97,7 +97,7 @@ func (s *Server) routeLatest() {
 			}
 			return reply(s.latest(snap, b, alerts))
 		})
-	route(s, op{method: http.MethodGet, path: "/api/v1/units/{unit}/latest", id: "unit-latest", summary: "The latest values of a unit", action: actLatest, errors: []int{404}}, tag,
+	route(s, op{method: http.MethodGet, path: "/api/v1/units/{unit}/latest", id: "unitLatest", summary: "The latest values of a unit", action: actLatest, errors: []int{404}}, tag,
 		func(ctx context.Context, in *UnitPath) (*body[UnitLatest], error) {
 			u, err := s.unitOf(ctx, protocol.UnitID(in.Unit))
 			if err != nil {

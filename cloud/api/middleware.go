@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -220,11 +219,6 @@ func (w *recorder) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Hijack is refused: nothing here needs it.
-func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return nil, nil, http.ErrNotSupported
-}
 
 // clientAddress is the address of who connected; headers that anyone can set
 // are not believed.

@@ -61,8 +61,8 @@ func (s *Server) routePatients() {
 	route(s, op{method: http.MethodGet, path: "/api/v1/patients", id: "patients", summary: "List patients", action: actPatients,
 		says: "Those who lie in the caller's units, or with elsewhere=true those who lie in no bed, 200 at a time."}, tag, s.listPatients)
 	route(s, op{method: http.MethodGet, path: "/api/v1/patients/{patient}", id: "patient", summary: "One patient", action: actPatients, errors: []int{404}}, tag, s.onePatient)
-	route(s, op{method: http.MethodPost, path: "/api/v1/patients", id: "create-patient", summary: "Admit a patient", action: actPatientWrite, status: http.StatusCreated, errors: []int{409, 422}}, tag, s.createPatient)
-	route(s, op{method: http.MethodPatch, path: "/api/v1/patients/{patient}", id: "patch-patient", summary: "Correct a patient's data", action: actPatientWrite, errors: []int{404, 409, 422}}, tag, s.patchPatient)
+	route(s, op{method: http.MethodPost, path: "/api/v1/patients", id: "createPatient", summary: "Admit a patient", action: actPatientWrite, status: http.StatusCreated, errors: []int{409, 422}}, tag, s.createPatient)
+	route(s, op{method: http.MethodPatch, path: "/api/v1/patients/{patient}", id: "patchPatient", summary: "Correct a patient's data", action: actPatientWrite, errors: []int{404, 409, 422}}, tag, s.patchPatient)
 	route(s, op{method: http.MethodPut, path: "/api/v1/beds/{bed}/patient", id: "assign", summary: "Lay a patient in a bed", action: actAssign,
 		says: "Ends where the patient lay, and who lay there. Readings belong to who lay there when they were measured, also those that come late. Doing it again changes nothing.", errors: []int{404, 409, 422}}, tag, s.assign)
 	route(s, op{method: http.MethodDelete, path: "/api/v1/beds/{bed}/patient", id: "unassign", summary: "Empty a bed", action: actAssign, status: http.StatusNoContent, errors: []int{404, 409, 422}}, tag, s.unassign)
@@ -101,12 +101,18 @@ func (s *Server) listPatients(ctx context.Context, in *struct {
 	After     string `query:"after" maxLength:"64" doc:"The last id of the page before."`
 }) (*body[[]Patient], error) {
 	snap, out := s.Registry.Current(), []Patient{}
+	defer func() {
+		ids := make([]registry.PatientID, len(out))
+		for i, p := range out {
+			ids[i] = p.ID
+		}
+		s.look(ctx, actPatients, "list", ids...)
+	}()
 	if !in.Elsewhere {
 		for _, p := range snap.Patients {
 			a, _ := snap.BedOf(p.ID)
 			if b, _ := snap.Bed(a.Bed); who(ctx).Covers(b.Unit) && string(p.ID) > in.After {
 				out = append(out, patientView(snap, p))
-				s.look(ctx, actPatients, "list", p.ID)
 			}
 		}
 		return reply(out)
@@ -119,7 +125,6 @@ func (s *Server) listPatients(ctx context.Context, in *struct {
 		for _, p := range page {
 			if _, lies := snap.BedOf(p.ID); !lies && len(out) < 200 {
 				out = append(out, patientView(snap, p))
-				s.look(ctx, actPatients, "list", p.ID)
 			}
 			after = p.ID
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"monitorme/cloud/alert"
 	"monitorme/cloud/registry"
 )
 
@@ -39,8 +40,8 @@ func (p *Problem) GetHeaders() http.Header { return p.headers }
 // ContentType is application/problem+json.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// Huma makes its own errors through this variable. It is set once, here,
-// because it is shared by all of the process.
+// Huma makes its own errors through these variables. They are set once, here,
+// because they are shared by all of the process.
 func init() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		p := newProblem(status, msg, errs...)
@@ -49,6 +50,7 @@ func init() {
 		}
 		return p
 	}
+	huma.DefaultArrayNullable = false // our lists are never null, but for Latest.alerts
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError { return newProblem(status, msg, errs...) }
 }
 
@@ -95,6 +97,8 @@ func (s *Server) answer(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &p):
+	case errors.Is(err, alert.ErrNotFound):
+		p = problemf(http.StatusNotFound, "There is no such alarm. GET /api/v1/alerts lists them.")
 	case errors.Is(err, registry.ErrNotFound):
 		p = problemf(http.StatusNotFound, "%s", detail)
 	case errors.Is(err, registry.ErrConflict):

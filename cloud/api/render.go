@@ -48,7 +48,7 @@ func (s *Server) writeHistory(ctx context.Context, out *output, rv *review, line
 		b = append(b, '}')
 	}
 	out.buf = append(b, `],"series":[`...)
-	causes := map[protocol.BoxID]map[protocol.DeviceID][]gap{}
+	causes := map[protocol.BoxID]*boxCauses{}
 	for i, l := range lines {
 		if causes[l.Box] == nil {
 			c, err := s.causes(ctx, rv, l.Box)
@@ -104,7 +104,7 @@ func appendHead(b []byte, l line) []byte {
 	return append(b, `",`...)
 }
 
-func (s *Server) writeLine(ctx context.Context, out *output, rv *review, l line, causes map[protocol.DeviceID][]gap) error {
+func (s *Server) writeLine(ctx context.Context, out *output, rv *review, l line, causes *boxCauses) error {
 	out.buf = appendHead(out.buf, l)
 	if l.Kind == protocol.KindEvent {
 		if err := s.writeTexts(ctx, out, l, nil); err != nil {
@@ -129,10 +129,7 @@ func (s *Server) writeLine(ctx context.Context, out *output, rv *review, l line,
 	if err != nil {
 		return err
 	}
-	why := slices.Concat(causes[""], rv.idle)
-	if l.Device != "" {
-		why = append(why, causes[l.Device]...)
-	}
+	why := slices.Concat(causes.explain(l.Device, g.holes, s.now()), rv.idle)
 	gaps := slices.Concat(g.explain(why), rv.absent)
 	slices.SortFunc(gaps, func(a, b gap) int { return a.From.Compare(b.From) })
 	out.buf = append(out.buf, ',')
@@ -445,14 +442,17 @@ type History struct {
 	Patient  *registry.PatientID `json:"patient" nullable:"true"`
 	From     time.Time           `json:"from"`
 	To       time.Time           `json:"to"`
-	Patients []struct {
-		Patient registry.PatientID `json:"patient"`
-		Bed     registry.BedID     `json:"bed"`
-		From    time.Time          `json:"from"`
-		To      time.Time          `json:"to"`
-	} `json:"patients" doc:"Who lay where in the range."`
-	Series []Series `json:"series"`
-	Gaps   []Gap    `json:"gaps" doc:"Where nothing was monitored at all."`
+	Patients []Stay              `json:"patients" doc:"Who lay where in the range."`
+	Series   []Series            `json:"series"`
+	Gaps     []Gap               `json:"gaps" doc:"Where nothing was monitored at all."`
+}
+
+// A Stay says who lay where, cut to the range.
+type Stay struct {
+	Patient registry.PatientID `json:"patient"`
+	Bed     registry.BedID     `json:"bed"`
+	From    time.Time          `json:"from"`
+	To      time.Time          `json:"to"`
 }
 
 // A Series is one series of a history.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -172,7 +174,7 @@ func (s *Server) guard(a action, quiet bool) func(huma.Context, func(huma.Contex
 			deny = "A station's screen may not do this. Sign in under your own name."
 		}
 		if deny != "" {
-			s.audit(ctx, registry.AuditRecord{Action: string(a), Outcome: "denied", Reason: "role or station session"})
+			s.audit(ctx, registry.AuditRecord{Action: string(a), Outcome: "denied", Reason: "not allowed by the policy"})
 			huma.WriteErr(s.api, hc, http.StatusForbidden, deny)
 			return
 		}
@@ -197,32 +199,40 @@ func (s *Server) inUnit(ctx context.Context, unit protocol.UnitID) error {
 // audit adds a record about the caller. A record that cannot be written is
 // logged and counted, and care goes on.
 func (s *Server) audit(ctx context.Context, rec registry.AuditRecord) {
-	s.record(ctx, rec, s.Registry.Audit)
+	fillIn(ctx, &rec)
+	s.recorded(ctx, rec.Action, s.Registry.Audit(context.WithoutCancel(ctx), rec))
 }
 
-// look records that the caller saw a patient's data.
+// look records that the caller saw patients' data.
 func (s *Server) look(ctx context.Context, a action, object string, patients ...registry.PatientID) {
-	for _, id := range patients {
-		s.record(ctx, registry.AuditRecord{Action: string(a), Object: object, Patient: id}, s.Registry.AuditLook)
+	recs := make([]registry.AuditRecord, len(patients))
+	for i, id := range patients {
+		recs[i] = registry.AuditRecord{Action: string(a), Object: object, Patient: id}
+		fillIn(ctx, &recs[i])
+	}
+	if len(recs) > 0 {
+		s.recorded(ctx, string(a), s.Registry.AuditLooks(context.WithoutCancel(ctx), recs...))
 	}
 }
 
-func (s *Server) record(ctx context.Context, rec registry.AuditRecord, write func(context.Context, registry.AuditRecord) error) {
+func (s *Server) recorded(ctx context.Context, action string, err error) {
+	if err != nil {
+		s.metrics.auditFailed.Inc()
+		s.log.Error("audit record not written", "request", requestID(ctx), "action", action, "err", err)
+	}
+}
+
+// fillIn says who makes the request, from where.
+func fillIn(ctx context.Context, rec *registry.AuditRecord) {
 	if p := who(ctx); p != nil && rec.User == "" {
 		rec.User, rec.Role = p.Name, p.Role
 		if p.station {
-			rec.Reason = "station session"
+			rec.Reason = strings.TrimPrefix(rec.Reason+", station session", ", ")
 		}
 	}
-	if rec.Outcome == "" {
-		rec.Outcome = "ok"
-	}
+	rec.Outcome = cmp.Or(rec.Outcome, "ok")
 	rec.Address, _ = ctx.Value(addressKey{}).(string)
 	rec.Correlation = requestID(ctx)
-	if err := write(context.WithoutCancel(ctx), rec); err != nil {
-		s.metrics.auditFailed.Inc()
-		s.log.Error("audit record not written", "request", requestID(ctx), "action", rec.Action, "err", err)
-	}
 }
 
 // A Session is who is signed in.
@@ -261,7 +271,7 @@ func (s *Server) routeSession() {
 		})
 	route(s, op{method: http.MethodDelete, path: "/api/v1/session", id: "logout", summary: "Sign out", action: actSession, status: http.StatusNoContent,
 		says: "Ends the session and its streams."}, tag, s.logout)
-	route(s, op{method: http.MethodPut, path: "/api/v1/session/password", id: "change-password", summary: "Change the own password", action: actSession, status: http.StatusNoContent,
+	route(s, op{method: http.MethodPut, path: "/api/v1/session/password", id: "changePassword", summary: "Change the own password", action: actSession, status: http.StatusNoContent,
 		says: "Ends all sessions of the user, this one too: sign in again.", errors: []int{422}}, tag, s.changePassword)
 }
 

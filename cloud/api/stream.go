@@ -147,12 +147,14 @@ func (sc *screen) add(e live.Event) {
 
 // recordLooks records the look at each patient who is shown for the first time.
 func (sc *screen) recordLooks() {
+	var fresh []registry.PatientID
 	for _, p := range patientsIn(sc.Registry.Current(), sc.unit) {
 		if !sc.shown[p] {
 			sc.shown[p] = true
-			sc.look(sc.ctx, actStream, "unit "+string(sc.unit), p)
+			fresh = append(fresh, p)
 		}
 	}
+	sc.look(sc.ctx, actStream, "unit "+string(sc.unit), fresh...)
 }
 
 func (sc *screen) snapshot() error {

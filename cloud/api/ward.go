@@ -141,7 +141,7 @@ func (s *Server) routeWard() {
 	route(s, op{method: http.MethodGet, path: "/api/v1/units", id: "units", summary: "List the own units", action: actUnits, says: "Only units in the caller's scope."}, tag, s.listUnits)
 	route(s, op{method: http.MethodGet, path: "/api/v1/units/{unit}/beds", id: "beds", summary: "List the beds of a unit", action: actBeds,
 		says: "With the box and the patient that are there now; a technician sees no patients.", errors: []int{404}}, tag, s.listBeds)
-	route(s, op{method: http.MethodPost, path: "/api/v1/units", id: "create-unit", summary: "Make a unit", action: actWardWrite, status: http.StatusCreated, errors: []int{409, 422}}, tag,
+	route(s, op{method: http.MethodPost, path: "/api/v1/units", id: "createUnit", summary: "Make a unit", action: actWardWrite, status: http.StatusCreated, errors: []int{409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			Body struct {
 				ID protocol.UnitID `json:"id" minLength:"1" maxLength:"64"`
@@ -153,7 +153,7 @@ func (s *Server) routeWard() {
 			}
 			return s.putUnit(ctx, registry.Unit{ID: in.Body.ID, Name: in.Body.Name})
 		})
-	route(s, op{method: http.MethodPut, path: "/api/v1/units/{unit}", id: "put-unit", summary: "Rename a unit", action: actWardWrite, errors: []int{404, 422}}, tag,
+	route(s, op{method: http.MethodPut, path: "/api/v1/units/{unit}", id: "putUnit", summary: "Rename a unit", action: actWardWrite, errors: []int{404, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			UnitPath
 			Body UnitFields
@@ -163,7 +163,7 @@ func (s *Server) routeWard() {
 			}
 			return s.putUnit(ctx, registry.Unit{ID: protocol.UnitID(in.Unit), Name: in.Body.Name})
 		})
-	route(s, op{method: http.MethodPost, path: "/api/v1/beds", id: "create-bed", summary: "Make a bed", action: actWardWrite, status: http.StatusCreated, errors: []int{404, 409, 422}}, tag,
+	route(s, op{method: http.MethodPost, path: "/api/v1/beds", id: "createBed", summary: "Make a bed", action: actWardWrite, status: http.StatusCreated, errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			Body struct {
 				ID registry.BedID `json:"id" minLength:"1" maxLength:"64"`
@@ -175,7 +175,7 @@ func (s *Server) routeWard() {
 			}
 			return s.putBed(ctx, registry.Bed{ID: in.Body.ID, Unit: in.Body.Unit, Label: in.Body.Label})
 		})
-	route(s, op{method: http.MethodPut, path: "/api/v1/beds/{bed}", id: "put-bed", summary: "Change a bed", action: actWardWrite,
+	route(s, op{method: http.MethodPut, path: "/api/v1/beds/{bed}", id: "putBed", summary: "Change a bed", action: actWardWrite,
 		says: "A bed with a history stays in its unit.", errors: []int{404, 409, 422}}, tag,
 		func(ctx context.Context, in *struct {
 			BedPath

@@ -41,9 +41,7 @@ func (s *Server) waves(ctx context.Context, in *wavesInput) (*huma.StreamRespons
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range patients {
-		s.look(ctx, actWaves, "bed "+in.Bed, a.Patient)
-	}
+	s.look(ctx, actWaves, "bed "+in.Bed, patientsOf(patients)...)
 	ctx, cancel := context.WithTimeout(ctx, reviewTime)
 	done, err := s.takePlace(ctx)
 	if err != nil {

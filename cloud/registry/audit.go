@@ -64,42 +64,53 @@ func (r *Registry) noteHead(ctx context.Context) error {
 	return nil
 }
 
-// Audit adds a record; Seq, At and Hash are filled in.
-func (r *Registry) Audit(ctx context.Context, rec AuditRecord) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	rec.At = r.now().UTC().Truncate(time.Microsecond)
-	err := r.transact(ctx, func(tx *sql.Tx) error {
-		last, head, err := auditHead(ctx, tx)
+// Audit adds records, all or none; Seq, At and Hash are filled in.
+func (r *Registry) Audit(ctx context.Context, recs ...AuditRecord) error {
+	now := r.now().UTC().Truncate(time.Microsecond)
+	err := r.write(ctx, func(tx *sql.Tx) error {
+		seq, head, err := auditHead(ctx, tx)
 		if err != nil {
 			return err
 		}
-		rec.Seq = last + 1
-		_, err = tx.ExecContext(ctx, `INSERT INTO audit (seq, at_us, user, role, action, object, patient, outcome, reason, address, correlation, hash)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, rec.Seq, micros(rec.At), rec.User, rec.Role, rec.Action, rec.Object,
-			rec.Patient, rec.Outcome, rec.Reason, rec.Address, rec.Correlation, rec.chain(head))
-		return err
+		for _, rec := range recs {
+			seq++
+			rec.Seq, rec.At = seq, now
+			head = rec.chain(head)
+			if _, err = tx.ExecContext(ctx, `INSERT INTO audit (seq, at_us, user, role, action, object, patient, outcome, reason, address, correlation, hash)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, rec.Seq, micros(rec.At), rec.User, rec.Role, rec.Action, rec.Object,
+				rec.Patient, rec.Outcome, rec.Reason, rec.Address, rec.Correlation, head); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", rec.Action, err)
+		return fmt.Errorf("audit: %w", err)
 	}
 	return nil
 }
 
-// AuditLook adds a record of a look at a patient, at most once a minute for
+// AuditLooks adds records of looks at patients, each at most once a minute for
 // the same user, patient and action, so that a screen that refreshes does not
 // fill the log; the first look is always recorded.
-func (r *Registry) AuditLook(ctx context.Context, rec AuditRecord) error {
-	k := lookKey{rec.User, rec.Patient, rec.Action, rec.Outcome}
+func (r *Registry) AuditLooks(ctx context.Context, recs ...AuditRecord) error {
 	now := r.now()
-	if !r.looks.due(k, now) {
+	var due []AuditRecord
+	for _, rec := range recs {
+		if r.looks.due(rec.look(), now) {
+			due = append(due, rec)
+		}
+	}
+	if len(due) == 0 {
 		return nil
 	}
-	if err := r.Audit(ctx, rec); err != nil {
-		r.looks.forget(k)
-		return err
+	err := r.Audit(ctx, due...)
+	if err != nil {
+		for _, rec := range due {
+			r.looks.forget(rec.look())
+		}
 	}
-	return nil
+	return err
 }
 
 // AuditLog lists the records of [from, to), newest first, at most limit of
@@ -149,6 +160,10 @@ func (r *Registry) VerifyAudit(ctx context.Context) (records int64, head string,
 		records++
 	}
 	return records, hex.EncodeToString(prev), rows.Err()
+}
+
+func (rec *AuditRecord) look() lookKey {
+	return lookKey{rec.User, rec.Patient, rec.Action, rec.Outcome}
 }
 
 type lookKey struct {

@@ -243,9 +243,11 @@ func (c *Client) DeleteSession(ctx context.Context, tokenHash string) error {
 func (c *Client) TouchSession(ctx context.Context, tokenHash string) error {
 	return c.tell(ctx, "touch-session", sessionArgs{Token: tokenHash})
 }
-func (c *Client) Audit(ctx context.Context, rec AuditRecord) error { return c.tell(ctx, "audit", rec) }
-func (c *Client) AuditLook(ctx context.Context, rec AuditRecord) error {
-	return c.tell(ctx, "audit-look", rec)
+func (c *Client) Audit(ctx context.Context, recs ...AuditRecord) error {
+	return c.tell(ctx, "audit", recs)
+}
+func (c *Client) AuditLooks(ctx context.Context, recs ...AuditRecord) error {
+	return c.tell(ctx, "audit-looks", recs)
 }
 func (c *Client) AuditLog(ctx context.Context, from, to time.Time, before int64, limit int) ([]AuditRecord, error) {
 	return call[[]AuditRecord](ctx, c, "audit-log", auditArgs{from, to, before, limit})

@@ -217,8 +217,8 @@ func (r *Registry) serveStaff(s *server) {
 	})
 	do(s, "delete-session", func(ctx context.Context, in sessionArgs) error { return r.DeleteSession(ctx, in.Token) })
 	do(s, "touch-session", func(ctx context.Context, in sessionArgs) error { return r.TouchSession(ctx, in.Token) })
-	do(s, "audit", r.Audit)
-	do(s, "audit-look", r.AuditLook)
+	do(s, "audit", func(ctx context.Context, in []AuditRecord) error { return r.Audit(ctx, in...) })
+	do(s, "audit-looks", func(ctx context.Context, in []AuditRecord) error { return r.AuditLooks(ctx, in...) })
 	serve(s, "audit-log", func(ctx context.Context, in auditArgs) ([]AuditRecord, error) {
 		return r.AuditLog(ctx, in.From, in.To, in.Before, in.Limit)
 	})

@@ -431,7 +431,7 @@ func TestLooksAreRecordedOncePerMinute(t *testing.T) {
 	r, clock := ward(t)
 	ctx := t.Context()
 	look := func(user string, p PatientID, action string) {
-		must(t, r.AuditLook(ctx, AuditRecord{User: user, Patient: p, Action: action, Outcome: "ok"}))
+		must(t, r.AuditLooks(ctx, AuditRecord{User: user, Patient: p, Action: action, Outcome: "ok"}))
 	}
 	for range 100 {
 		look("ann", "p1", "latest")
@@ -570,7 +570,7 @@ func TestTheClientIsARegistry(t *testing.T) {
 	if b, ok, err := c.Session(ctx, "s"); !ok || err != nil || !bytes.Equal(b, []byte{1, 2}) {
 		t.Errorf("session: %v %v %v", b, ok, err)
 	}
-	must(t, c.AuditLook(ctx, AuditRecord{User: "ann", Action: "latest", Outcome: "ok"}))
+	must(t, c.AuditLooks(ctx, AuditRecord{User: "ann", Action: "latest", Outcome: "ok"}))
 	if n, _, err := c.VerifyAudit(ctx); n != 1 || err != nil {
 		t.Errorf("audit: %d, %v", n, err)
 	}
