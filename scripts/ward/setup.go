@@ -117,7 +117,6 @@ func awaitReady(ctx, alive context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	client := &http.Client{Timeout: 2 * time.Second}
-	last := errors.New("no answer")
 	for {
 		resp, err := client.Get(url)
 		if err == nil {
@@ -127,12 +126,11 @@ func awaitReady(ctx, alive context.Context, url string) error {
 			}
 			err = fmt.Errorf("%s says %s", url, resp.Status)
 		}
-		last = err
 		select {
 		case <-alive.Done():
 			return errors.New("the cloud has ended while starting")
 		case <-ctx.Done():
-			return fmt.Errorf("the cloud is not ready after %v: %w", readyWithin, last)
+			return fmt.Errorf("the cloud is not ready after %v: %w", readyWithin, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
