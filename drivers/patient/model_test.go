@@ -217,7 +217,7 @@ func TestPressureWaveReachesWhatTheNumbersSay(t *testing.T) {
 		}
 		cuff := numeric(t, m, protocol.NIBPMean, at)
 		cs, cd := numeric(t, m, protocol.NIBPSystolic, at), numeric(t, m, protocol.NIBPDiastolic, at)
-		if cuff <= cd || cuff >= cs || math.Abs(cuff-(cs+2*cd)/3) > 8 {
+		if cuff <= cd || cuff >= cs || (cuff-cd)/(cs-cd) < 0.33 || (cuff-cd)/(cs-cd) > 0.45 {
 			t.Errorf("%s: cuff %.0f/%.0f with mean %.0f", name, cs, cd, cuff)
 		}
 	}

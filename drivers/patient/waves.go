@@ -186,19 +186,26 @@ func (m *Model) pleth(at, rateHz float64, dst []float64) {
 
 const (
 	upstroke = 0.11 // s from the foot to the top of a pressure wave
+	runOff   = 0.3  // how far below diastolic the pressure runs off to, in pulse pressures: it sets the mean at 0.4 of the way up
 	emptied  = 9.0  // mmHg at which an artery ends when nothing flows in
+	draining = 2.5  // s, time constant of the fall to emptied when a beat is overdue
 )
 
 // run is the pressure since seconds after the foot of b's wave, if it stood at
 // foot then: a steep rise and an exponential run-off that reaches the diastolic
-// pressure after the expected interval.
+// pressure after the expected interval, and drains after that.
 func (b *beat) run(foot, since float64) float64 {
 	top := b.top(foot)
 	if since < upstroke {
 		return foot + (top-foot)*(1-math.Cos(math.Pi*since/upstroke))/2
 	}
-	decay := math.Log((b.sys-emptied)/(b.dia-emptied)) / max(b.expected-upstroke, 0.12)
-	return emptied + (top-emptied)*math.Exp(-(since-upstroke)*decay)
+	low := b.dia - runOff*(b.sys-b.dia)
+	whole := max(b.expected-upstroke, 0.12)
+	if since -= upstroke; since < whole {
+		return low + (top-low)*math.Exp(-since/whole*math.Log((1+runOff)/runOff))
+	}
+	end := low + (top-low)*runOff/(1+runOff)
+	return emptied + (end-emptied)*math.Exp(-(since-whole)/draining)
 }
 
 func (b *beat) top(foot float64) float64 {
