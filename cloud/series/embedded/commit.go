@@ -6,132 +6,51 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"monitorme/cloud/series/packed"
 )
 
-const (
-	// busy is how soon after a commit the next one waits for company. With a
-	// steady stream of small appends it is the time between two commits.
-	busy = 50 * time.Millisecond
-	// lull is how long nobody may join for a waiting group to be written early.
-	lull = 3 * time.Millisecond
-	// enough readings in a group are written without waiting.
-	enough = 4096
-	// full is how many readings a group takes.
-	full = 1 << 16
-)
-
-// A group is the appends that are written and synced together.
-type group struct {
-	parts [][]entry
-	n     int
-	done  chan struct{} // closed when err is final
-	err   error
-}
-
-// append returns when the entries are durable and visible. The first to join a
-// group writes it, also when its ctx ends; the others wait.
+// append returns when the entries are durable and visible.
 func (l *lane) append(ctx context.Context, entries []entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	g, lead, err := l.join(ctx, entries)
-	if err != nil {
-		return err
-	}
-	if lead {
-		l.lead(g)
-	}
-	select {
-	case <-g.done:
-		return g.err
-	case <-ctx.Done():
-		return ctx.Err() // it may be written all the same
-	}
+	return l.committer.Do(ctx, entries)
 }
 
-func (l *lane) join(ctx context.Context, entries []entry) (g *group, lead bool, err error) {
-	for {
-		l.joining.Lock()
-		g, lead = l.pending, false
-		if g == nil {
-			g, lead = &group{done: make(chan struct{})}, true
-			l.pending = g
-		}
-		if g.n < full {
-			g.parts = append(g.parts, entries)
-			g.n += len(entries)
-			l.joining.Unlock()
-			return g, lead, nil
-		}
-		l.joining.Unlock()
-		select {
-		case <-g.done:
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
+// writeGroup makes the entries of concurrent appends durable and visible, all
+// or none.
+func (l *lane) writeGroup(parts [][]entry) []error {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
 	}
-}
-
-// lead writes the group once its turn has come and nobody more is to be
-// waited for.
-func (l *lane) lead(g *group) {
-	l.committing.Lock()
-	defer l.committing.Unlock()
-	l.gather(g)
-	l.joining.Lock()
-	l.pending = nil
-	l.joining.Unlock()
-
 	start := time.Now()
-	l.lastCommit = start
-	g.err = l.commit(g)
+	err := l.commit(parts, n)
 	l.mu.Lock()
-	l.trouble = g.err
+	l.trouble = err
 	l.mu.Unlock()
 	m := l.store.metrics
 	m.commitSeconds.WithLabelValues(l.name).Observe(time.Since(start).Seconds())
-	if g.err != nil {
+	if err != nil {
 		m.failures.WithLabelValues(l.name).Inc()
-	} else {
-		m.groups.WithLabelValues(l.name).Inc()
-		m.appended.WithLabelValues(l.name).Add(float64(g.n))
+		return slices.Repeat([]error{err}, len(parts))
 	}
-	close(g.done)
+	m.groups.WithLabelValues(l.name).Inc()
+	m.appended.WithLabelValues(l.name).Add(float64(n))
+	return nil
 }
 
-// gather lets others join while the store is busy: not at all when it has been
-// idle, else until nobody came for a while.
-func (l *lane) gather(g *group) {
-	deadline := l.lastCommit.Add(busy)
-	for before := -1; time.Now().Before(deadline); time.Sleep(lull) {
-		l.joining.Lock()
-		parts, n := len(g.parts), g.n
-		l.joining.Unlock()
-		if parts == before || n >= enough {
-			return
-		}
-		before = parts
-	}
-}
-
-// commit makes the group durable and visible. The caller holds committing.
-func (l *lane) commit(g *group) error {
+func (l *lane) commit(parts [][]entry, n int) error {
 	if err := l.store.checkSpace(l.store.cfg.MinFreeBytes * l.spare); err != nil {
 		return err
 	}
 	if err := l.makeRoom(); err != nil {
 		return err
 	}
-	states := make([]*state, 0, g.n)
-	r := packed.Readings{Recs: make([]packed.Rec, 0, g.n), Words: make([]string, 1, g.n+1)}
+	states := make([]*state, 0, n)
+	r := packed.Readings{Recs: make([]packed.Rec, 0, n), Words: make([]string, 1, n+1)} // word 0 is none
 	l.mu.Lock()
-	for _, part := range g.parts {
+	for _, part := range parts {
 		for i := range part {
 			st, rec := l.resolve(&part[i])
 			if w := part[i].word; w != "" {
@@ -145,11 +64,11 @@ func (l *lane) commit(g *group) error {
 	r.Attrs = l.attrs
 	l.mu.Unlock()
 
-	n, err := l.journal.append(func(b []byte) []byte { return appendRecord(b, states, r) })
+	size, err := l.journal.append(func(b []byte) []byte { return appendRecord(b, states, r) })
 	if err != nil {
 		return err
 	}
-	l.store.metrics.journalBytes.WithLabelValues(l.name).Add(float64(n))
+	l.store.metrics.journalBytes.WithLabelValues(l.name).Add(float64(size))
 	l.mu.Lock()
 	for i, st := range states {
 		st.known = true
@@ -160,7 +79,7 @@ func (l *lane) commit(g *group) error {
 }
 
 // resolve finds or makes the series and the attribute of an entry. The caller
-// holds committing and mu.
+// holds the committer's turn and mu.
 func (l *lane) resolve(e *entry) (*state, packed.Rec) {
 	st := l.byKey[e.key]
 	if st == nil {
@@ -201,7 +120,8 @@ func appendRecord(b []byte, states []*state, r packed.Readings) []byte {
 }
 
 // makeRoom seals when the memory of the lane is used up, because Run does not
-// run or cannot keep up. The caller holds committing.
+// run or cannot keep up. The caller holds
+// the committer's turn.
 func (l *lane) makeRoom() error {
 	if l.headBytes.Load() < l.store.cfg.MaxUnsealedBytes {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"monitorme/cloud/series"
+	"monitorme/cloud/series/groupcommit"
 	"monitorme/cloud/series/packed"
 	"monitorme/protocol"
 )
@@ -43,14 +44,10 @@ type lane struct {
 	laneKind
 	store *Store
 
-	committing sync.Mutex // held while a group is written: guards journal and nextID
-	journal    *journal
-	damaged    map[string]bool // segments to be kept aside, not removed
-	nextID     uint32
-	lastCommit time.Time
-
-	joining sync.Mutex // guards pending
-	pending *group
+	committer *groupcommit.Committer[entry] // its turn guards journal and nextID
+	journal   *journal
+	damaged   map[string]bool // segments to be kept aside, not removed
+	nextID    uint32
 
 	mu        sync.RWMutex // guards what follows, and the contents of states
 	byKey     map[series.Key]*state
@@ -104,6 +101,7 @@ func openLane(s *Store, kind laneKind) (*lane, error) {
 		byKey: map[series.Key]*state{}, byID: map[uint32]*state{}, byBox: map[protocol.BoxID][]*state{},
 		attrIndex: map[packed.Attr]uint32{}, days: map[int32]int64{},
 	}
+	l.committer = groupcommit.New(l.writeGroup)
 	if err := l.loadDictionary(); err != nil {
 		return nil, err
 	}

@@ -59,23 +59,23 @@ func (l *lane) sealNow() {
 // seal moves what is in memory into chunks: all of it, or, after a seal that
 // failed, what that one had set aside.
 func (l *lane) seal() error {
-	l.committing.Lock()
+	release := l.committer.Hold()
 	l.sealing.Lock()
 	defer l.sealing.Unlock()
-	err := l.turn()
-	l.committing.Unlock()
+	err := l.setAside()
+	release()
 	if err != nil {
 		return err
 	}
 	return l.write()
 }
 
-// sealHolding is seal for a caller that holds committing.
+// sealHolding is seal for a caller that holds the committer's turn.
 func (l *lane) sealHolding() error {
 	l.sealing.Lock()
 	defer l.sealing.Unlock()
 	for l.headBytes.Load() >= l.store.cfg.MaxUnsealedBytes {
-		if err := l.turn(); err != nil {
+		if err := l.setAside(); err != nil {
 			return err
 		}
 		if err := l.write(); err != nil {
@@ -85,10 +85,10 @@ func (l *lane) sealHolding() error {
 	return nil
 }
 
-// turn sets the heads aside to be sealed, together with the journal behind
-// them, unless the last ones still are. The caller holds committing and
-// sealing.
-func (l *lane) turn() error {
+// setAside sets the heads aside to be sealed, together with the journal behind
+// them, unless the last ones still are. The caller holds the
+// committer's turn and sealing.
+func (l *lane) setAside() error {
 	if len(l.files) > 0 {
 		return nil
 	}
