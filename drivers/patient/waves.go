@@ -200,12 +200,12 @@ func (b *beat) run(foot, since float64) float64 {
 		return foot + (top-foot)*(1-math.Cos(math.Pi*since/upstroke))/2
 	}
 	low := b.dia - runOff*(b.sys-b.dia)
-	whole := max(b.expected-upstroke, 0.12)
-	if since -= upstroke; since < whole {
-		return low + (top-low)*math.Exp(-since/whole*math.Log((1+runOff)/runOff))
+	full := max(b.expected-upstroke, 0.12)
+	if since -= upstroke; since < full {
+		return low + (top-low)*math.Exp(-since/full*math.Log((1+runOff)/runOff))
 	}
 	end := low + (top-low)*runOff/(1+runOff)
-	return emptied + (end-emptied)*math.Exp(-(since-whole)/draining)
+	return emptied + (end-emptied)*math.Exp(-(since-full)/draining)
 }
 
 func (b *beat) top(foot float64) float64 {
