@@ -54,7 +54,7 @@ type device struct {
 	stats    drivers.Stats
 	before   drivers.Stats // of the decoders before it
 	refused  uint64        // observations that the wire format cannot carry
-	openings int
+	openings uint64
 	panics   uint64
 	latest   map[series]reading
 }
@@ -202,7 +202,7 @@ func (d *device) valid() {
 	d.become(protocol.DeviceReceiving, "")
 	d.received, d.lost = true, false
 	d.log.Info("device received", "port", d.name)
-	d.send(disconnected(protocol.PhaseEnd, "valid data again"))
+	d.send(disconnected(protocol.PhaseEnd, "valid data arrives"))
 }
 
 func disconnected(phase protocol.Phase, text string) protocol.Observation {
@@ -215,10 +215,14 @@ func disconnected(phase protocol.Phase, text string) protocol.Observation {
 
 // become changes the status; d.mu is held.
 func (d *device) become(s protocol.DeviceStatus, problem string) {
+	problem = cut(problem)
+	if d.status == s && d.problem == problem {
+		return
+	}
 	if d.status != s {
 		d.status, d.since = s, d.now().Wall
 	}
-	d.problem = cut(problem)
+	d.problem = problem
 	d.changed()
 }
 

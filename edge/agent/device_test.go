@@ -200,8 +200,8 @@ func TestAPanicIsThatDevicesFailureOnly(t *testing.T) {
 	}
 }
 
-// opens counts how often the port was opened, by the name that each leaves.
-func (d *device) opens() int {
+// opens counts how often the port was opened.
+func (d *device) opens() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.openings

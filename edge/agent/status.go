@@ -117,6 +117,7 @@ var (
 	descFrames  = desc("device_frames_total", "Valid frames of the device.", "device", "driver")
 	descSkipped = desc("device_skipped_bytes_total", "Bytes that belonged to no valid frame.", "device", "driver")
 	descBad     = desc("device_bad_sums_total", "Frames whose check failed.", "device", "driver")
+	descOpened  = desc("device_openings_total", "Times the port of the device was opened.", "device", "driver")
 	descPanics  = desc("device_panics_total", "Times the driver failed inside and was started again.", "device", "driver")
 	descRefused = desc("device_refused_total", "Observations of the driver that the wire format cannot carry.", "device", "driver")
 	descWaiting = desc("collector_waiting", "Observations in memory that the queue has not taken.")
@@ -125,7 +126,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (g gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descStatus, descFrames, descSkipped, descBad, descPanics, descRefused, descWaiting, descDropped} {
+	for _, d := range []*prometheus.Desc{descStatus, descFrames, descSkipped, descBad, descOpened, descPanics, descRefused, descWaiting, descDropped} {
 		c <- d
 	}
 }
@@ -134,7 +135,7 @@ func (g gauges) Describe(c chan<- *prometheus.Desc) {
 func (g gauges) Collect(c chan<- prometheus.Metric) {
 	for _, d := range g.b.devices {
 		d.mu.Lock()
-		receiving, t, panics, refused := 0.0, d.total(), d.panics, d.refused
+		receiving, t, openings, panics, refused := 0.0, d.total(), d.openings, d.panics, d.refused
 		if d.status == protocol.DeviceReceiving {
 			receiving = 1
 		}
@@ -146,6 +147,7 @@ func (g gauges) Collect(c chan<- prometheus.Metric) {
 		send(descFrames, prometheus.CounterValue, float64(t.Frames))
 		send(descSkipped, prometheus.CounterValue, float64(t.Skipped))
 		send(descBad, prometheus.CounterValue, float64(t.BadSums))
+		send(descOpened, prometheus.CounterValue, float64(openings))
 		send(descPanics, prometheus.CounterValue, float64(panics))
 		send(descRefused, prometheus.CounterValue, float64(refused))
 	}

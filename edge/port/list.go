@@ -116,30 +116,45 @@ func line(dir, file string) string {
 	return strings.TrimSpace(string(b))
 }
 
+// holder looks at other processes first, then at this one.
 func (t tree) holder(path string) string {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return ""
+	if who := t.stranger(path); who != "" {
+		return who
 	}
+	if t.opens("self", realPath(path)) {
+		return fmt.Sprintf("this program (pid %d)", os.Getpid())
+	}
+	return ""
+}
+
+// stranger is another process that has the port open.
+func (t tree) stranger(path string) string {
+	real := realPath(path)
 	procs, _ := os.ReadDir(t.proc)
 	for _, p := range procs {
-		pid, err := strconv.Atoi(p.Name())
-		if err != nil {
-			continue
-		}
-		fds := filepath.Join(t.proc, p.Name(), "fd")
-		entries, _ := os.ReadDir(fds)
-		for _, fd := range entries {
-			if to, err := os.Readlink(filepath.Join(fds, fd.Name())); err != nil || to != real {
-				continue
-			}
-			if pid == os.Getpid() {
-				return fmt.Sprintf("this program (pid %d)", pid)
-			}
+		if pid, err := strconv.Atoi(p.Name()); err == nil && pid != os.Getpid() && t.opens(p.Name(), real) {
 			return fmt.Sprintf("%s (pid %d)", line(filepath.Join(t.proc, p.Name()), "comm"), pid)
 		}
 	}
 	return ""
+}
+
+// opens tells whether a process has the file open.
+func (t tree) opens(process, file string) bool {
+	fds := filepath.Join(t.proc, process, "fd")
+	entries, _ := os.ReadDir(fds) // none without the right to look
+	return slices.ContainsFunc(entries, func(fd os.DirEntry) bool {
+		to, err := os.Readlink(filepath.Join(fds, fd.Name()))
+		return err == nil && to == file
+	})
+}
+
+// realPath follows links, as far as there are any.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // explain adds to the failure to open path what is wrong and what to do.

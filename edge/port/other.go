@@ -15,6 +15,9 @@ import (
 // after 5 s of silence and gives up after 3 answers that did not come.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 3 * time.Second, Count: 3}
 
+// poll bounds how long a Read of a recording takes to notice a new deadline.
+const poll = 20 * time.Millisecond
+
 const (
 	dialTimeout     = 5 * time.Second
 	tcpWriteTimeout = 5 * time.Second
@@ -104,7 +107,7 @@ func (p *filePort) Read(b []byte) (int, error) {
 			return n, err
 		}
 		select {
-		case <-time.After(min(turn, 20*time.Millisecond)):
+		case <-time.After(turn):
 		case <-p.quit:
 		}
 	}
@@ -131,4 +134,26 @@ func (p *filePort) Close() error {
 		err = p.f.Close()
 	})
 	return err
+}
+
+// deadline is the read deadline of a recording, which is read in short turns.
+type deadline struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = t
+}
+
+// left is the time to the deadline, at most turn; 0 or less when it has passed.
+func (d *deadline) left(turn time.Duration) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.at.IsZero() {
+		return turn
+	}
+	return min(turn, time.Until(d.at))
 }

@@ -31,10 +31,10 @@ type Config struct {
 }
 
 // A Port is open. Read and Write may be used by one goroutine each;
-// SetReadDeadline and Close by any, at any time. SetReadDeadline wakes a
-// blocked Read within 50 ms, as Close does. After Close every call fails with
-// an error that is os.ErrClosed or net.ErrClosed. Serial ports are a
-// drivers.LineSetter too; all are a drivers.StatsSink.
+// SetReadDeadline and Close by any, at any time; both wake a blocked Read.
+// After Close every call fails with an error that is os.ErrClosed or
+// net.ErrClosed. Serial ports are a drivers.LineSetter too; all are a
+// drivers.StatsSink.
 type Port interface {
 	drivers.Port
 	drivers.StatsSink

@@ -17,6 +17,7 @@ import (
 
 	"github.com/creack/pty"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"monitorme/drivers"
 )
@@ -216,6 +217,21 @@ func TestSecondOpenerIsToldWhoHasThePort(t *testing.T) {
 	}
 	p.Close()
 	mustOpen(t, Config{Address: path})
+}
+
+func TestATerminalIsFreeAfterAKilledProcess(t *testing.T) {
+	_, path := terminal(t)
+	mustOpen(t, Config{Address: path})
+	// The mark would stay on the terminal when this process is killed, and keep
+	// out the next one.
+	near, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	if n, err := unix.IoctlGetInt(int(near.Fd()), unix.TIOCGEXCL); err != nil || n != 0 {
+		t.Errorf("exclusive: %d, %v", n, err)
+	}
 }
 
 func TestWithoutPermissionTheGroupIsNamed(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.bug.st/serial"
@@ -17,11 +18,13 @@ import (
 )
 
 const (
-	// poll bounds how long a blocked Read takes to notice a new deadline or
-	// Close. Bytes that arrive are not delayed by it.
-	poll = 50 * time.Millisecond
-	// writeGrace is what a Write may take beyond the time on the wire.
+	// readTurn bounds a Read of the library, which is asked only when bytes
+	// are there.
+	readTurn = 10 * time.Millisecond
+	// writeGrace is what a Write may take beyond the time on the wire, and
+	// abandon what one that was given up may still take in Close.
 	writeGrace = 2 * time.Second
+	abandon    = 50 * time.Millisecond
 )
 
 var (
@@ -32,17 +35,21 @@ var (
 // serialPort is a tty. The library's Write has no check for a closed port and
 // would write into whatever file got the same descriptor, so mu is around every
 // call but Read, and Close waits for Read before it closes.
+//
+// The library can wait for bytes only in a system call that nothing but Close
+// ends. So hold, a second descriptor of the line, waits with Go's own poller,
+// with its deadlines; the library is asked once bytes are there.
 type serialPort struct {
 	reporter
-	path string
-	pty  bool     // a pseudo-terminal: no modem lines
-	hold *os.File // carries the lock against other programs
-	dev  serial.Port
-	quit chan struct{} // closed first thing by Close
-	stop sync.Once     // of quit
+	path  string
+	pty   bool     // a pseudo-terminal: no modem lines
+	hold  *os.File // carries the lock against other programs, and waits for bytes
+	ready syscall.RawConn
+	dev   serial.Port
+	quit  chan struct{} // closed first thing by Close
 
 	reading  sync.Mutex // held by Read while it is inside dev
-	deadline deadline
+	deadline sync.Mutex // around setting it, and closing quit
 
 	mu     sync.Mutex
 	baud   int
@@ -71,12 +78,19 @@ func openSerial(sys tree, path string, cfg Config) (Port, error) {
 		hold.Close()
 		return nil, openError(err)
 	}
-	if pty {
+	ready, err := hold.SyscallConn()
+	if err == nil && pty {
 		// A pseudo-terminal stays exclusive after a killed process, for ever.
 		// The lock on hold does without.
-		unix.IoctlSetInt(int(hold.Fd()), unix.TIOCNXCL, 0)
+		err = ready.Control(func(fd uintptr) { unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0) })
 	}
-	return &serialPort{reporter: reporter{cfg.Stats}, path: path, pty: pty, hold: hold, dev: dev,
+	err = errors.Join(err, hold.SetReadDeadline(time.Time{}), dev.SetReadTimeout(readTurn))
+	if err != nil {
+		dev.Close()
+		hold.Close()
+		return nil, err
+	}
+	return &serialPort{reporter: reporter{cfg.Stats}, path: path, pty: pty, hold: hold, ready: ready, dev: dev,
 		quit: make(chan struct{}), baud: mode.BaudRate}, nil
 }
 
@@ -88,9 +102,7 @@ func lock(sys tree, path string) (*os.File, bool, error) {
 	if err != nil {
 		return nil, false, openError(err)
 	}
-	// Blocking mode keeps the file out of Go's poller: nothing is read from it.
-	unix.SetNonblock(fd, false)
-	hold := os.NewFile(uintptr(fd), path)
+	hold := os.NewFile(uintptr(fd), path) // not blocking, so it is in Go's poller
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		hold.Close()
@@ -107,7 +119,7 @@ func lock(sys tree, path string) (*os.File, bool, error) {
 		return nil, false, openError(err)
 	}
 	if !pty { // the far end of a pseudo-terminal may well keep this one open
-		if who := sys.holder(path); who != "" && who != fmt.Sprintf("this program (pid %d)", os.Getpid()) {
+		if sys.stranger(path) != "" {
 			hold.Close()
 			return nil, false, ErrBusy
 		}
@@ -171,9 +183,8 @@ func (s *serialPort) closing() bool {
 	}
 }
 
-// Read waits in short turns, because a timeout of the library is 0, nil, and
-// nothing but Close wakes it. The timeout is set by the reading goroutine only:
-// the library reads it without a lock.
+// Read waits until bytes are there, then asks the library, whose timeout is
+// 0, nil.
 func (s *serialPort) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -181,15 +192,14 @@ func (s *serialPort) Read(p []byte) (int, error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	for {
-		if s.closing() {
+		err := s.ready.Read(readable)
+		switch {
+		case s.closing():
 			return 0, fmt.Errorf("read %s: %w", s.path, os.ErrClosed)
-		}
-		turn := s.deadline.left(poll)
-		if turn <= 0 {
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return 0, os.ErrDeadlineExceeded
-		}
-		if err := s.dev.SetReadTimeout(turn); err != nil {
-			return 0, fmt.Errorf("read %s: %w", s.path, err)
+		case err != nil:
+			return 0, fmt.Errorf("read %s: %w", s.path, gone(err))
 		}
 		n, err := s.dev.Read(p)
 		if err != nil {
@@ -198,6 +208,19 @@ func (s *serialPort) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
+	}
+}
+
+// readable tells whether a read would not wait: bytes are there, or the line is
+// gone.
+func readable(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(p, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		return n > 0 || err != nil
 	}
 }
 
@@ -212,12 +235,14 @@ func gone(err error) error {
 	return err
 }
 
+// SetReadDeadline holds for the Read that is going on, too.
 func (s *serialPort) SetReadDeadline(t time.Time) error {
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
 	if s.closing() {
 		return fmt.Errorf("set deadline of %s: %w", s.path, os.ErrClosed)
 	}
-	s.deadline.set(t)
-	return nil
+	return s.hold.SetReadDeadline(t)
 }
 
 // Write gives up after the time that the bytes need on the wire and two
@@ -289,7 +314,7 @@ func (s *serialPort) SetLine(l drivers.Line) error {
 // Close ends Read and Write and closes the port. What was written and is not
 // on the wire yet is thrown away: the kernel would wait for it up to 30 s.
 func (s *serialPort) Close() error {
-	s.stop.Do(func() { close(s.quit) })
+	s.quitReading()
 	s.reading.Lock() // Read has noticed
 	defer s.reading.Unlock()
 	s.mu.Lock() // and so has Write
@@ -302,30 +327,18 @@ func (s *serialPort) Close() error {
 	if s.stuck != nil {
 		select {
 		case <-s.stuck:
-		case <-time.After(poll): // it is inside the kernel, which holds the file itself
+		case <-time.After(abandon): // it is inside the kernel, which holds the file itself
 		}
 	}
 	return errors.Join(s.dev.Close(), s.hold.Close())
 }
 
-// deadline is the read deadline of a port that is read in short turns.
-type deadline struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (d *deadline) set(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.at = t
-}
-
-// left is the time to the deadline, at most turn; 0 or less when it has passed.
-func (d *deadline) left(turn time.Duration) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.at.IsZero() {
-		return turn
+// quitReading wakes Read, for ever.
+func (s *serialPort) quitReading() {
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
+	if !s.closing() {
+		close(s.quit)
+		s.hold.SetReadDeadline(time.Unix(1, 0))
 	}
-	return min(turn, time.Until(d.at))
 }
