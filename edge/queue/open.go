@@ -95,6 +95,7 @@ func (q *Queue) open() error {
 		return err
 	}
 	makeBallast(q.cfg.Dir, q.cfg.MinFreeBytes)
+	q.guard.used = usedBytes(q.dbDir())
 	q.wake()
 	return nil
 }

@@ -133,7 +133,6 @@ type counts struct {
 // guard is the last look at the disk.
 type guard struct {
 	free, used int64
-	looked     time.Time
 }
 
 // Epoch of the readings that are appended now.

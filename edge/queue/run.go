@@ -89,7 +89,7 @@ func (q *Queue) keepBounds() error {
 func (q *Queue) reclaim() error {
 	used := usedBytes(q.dbDir())
 	q.mu.Lock()
-	q.guard.used, q.guard.looked = used, time.Now()
+	q.guard.used = used
 	live := q.bytes
 	var err error
 	if q.broken == nil && used > live+live/2+reclaimSlack {
