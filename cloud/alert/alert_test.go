@@ -454,7 +454,7 @@ func TestUnitsHaveTheirOwnRulesAndABoxFollowsItsPlace(t *testing.T) {
 	w.places["box-1"] = live.Place{Unit: "ward", Bed: "w-3", Label: "W 3"}
 	w.e.Expect(t.Context(), []protocol.BoxID{"box-1", "box-2"}, sec(12))
 	w.beats("box-1", 12, 23, 130)
-	same(t, "told", w.told(), "w-2 box-silent low active", "w-3 hr-high medium active")
+	same(t, "told", w.told(), "w-3 hr-high medium active", "w-2 box-silent low active")
 	cfg.UnitRules["icu"] = file + ".missing"
 	if _, _, err := cfg.LoadRules(); err == nil {
 		t.Error("missing rules accepted")

@@ -64,25 +64,31 @@ func openJournal(ctx context.Context, cfg Config, log *slog.Logger, now func() t
 	}
 	j := &journal{path: path, keep: cfg.Keep, log: log, now: now, queue: make(chan entry, cfg.Queue)}
 	err = j.open(ctx)
-	if err == nil || errors.Is(err, errNewer) {
-		return j, err
+	if err == nil {
+		return j, nil
+	}
+	if !unreadable(err) { // a full disk or a newer schema is for the operator
+		return nil, err
 	}
 	// An unreadable log must not keep alarms from being raised: it is set
 	// aside, never deleted.
 	aside := fmt.Sprintf("%s.unreadable-%d", path, now().Unix())
-	if _, statErr := os.Stat(path); statErr != nil {
-		return nil, err
-	}
 	log.Error("alarm log unreadable, set aside: restore it from a backup or keep it for inquiry", "path", path, "aside", aside, "err", err)
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("set aside alarm log: %w", err)
 		}
 	}
-	return j, j.open(ctx)
+	if err := j.open(ctx); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
-var errNewer = errors.New("made by a newer program")
+func unreadable(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
 
 func (j *journal) open(ctx context.Context) (err error) {
 	// SQLite gives its journal files the mode of the database.
@@ -129,7 +135,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if have > want {
-		return fmt.Errorf("schema version %d is %w (this one knows %d): start the newer program, or restore a backup", have, errNewer, want)
+		return fmt.Errorf("schema version %d is newer than this program knows (%d): start the newer program, or restore a backup", have, want)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
