@@ -170,8 +170,9 @@ func (d *device) send(o protocol.Observation) {
 // remember keeps what the status page shows.
 func (d *device) remember(o protocol.Observation) {
 	switch {
-	case o.Kind == protocol.KindEnumeration && o.Code == protocol.IdentityModel:
+	case o.Code == protocol.IdentityModel:
 		d.model = cut(o.Text)
+	case o.Code == protocol.IdentitySerial, o.Code == protocol.IdentityFirmware:
 	case o.Kind == protocol.KindNumeric, o.Kind == protocol.KindEnumeration:
 		if d.latest == nil || len(d.latest) >= maxSeries {
 			d.latest = make(map[series]reading)

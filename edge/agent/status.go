@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"monitorme/edge/clock"
 	"monitorme/edge/health"
 	"monitorme/protocol"
 )
@@ -22,7 +23,10 @@ func (b *box) status() health.Status {
 		Problems: []string{},
 		Devices:  make([]health.Device, len(b.devices)),
 	}
-	if s.Clock.Trusted {
+	switch {
+	case b.cfg.Clock.Trust == clock.TrustAlways:
+		s.Clock.Text = "trusted as configured"
+	case s.Clock.Trusted:
 		s.Clock.Text = "set by a time server"
 	}
 	if p := b.collect.Problem(); p != "" {

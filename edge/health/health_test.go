@@ -162,7 +162,7 @@ func TestPageSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		t.Fatal(code, body)
 	}
 	for _, want := range []string{"bed-07", "writer stands still", "The disk takes no readings", "no route to the broker", "3 entries wait",
-		"oximeter: silent", "no frames: is the &lt;cable&gt; in?", "plugged into /dev/serial/by-path/usb-1-2", "97?", "1.2s ago", "no current value", "1m1s ago"} {
+		"oximeter: silent", "no frames: is the &lt;cable&gt; in?", "plugged into /dev/serial/by-path/usb-1-2", "97?", "1.2 s ago", "1.0 MiB of 8.0 MiB", "no current value", "1m1s ago"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not on the page", want)
 		}

@@ -104,12 +104,27 @@ type Value struct {
 var pageHTML string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"age": func(ms int64) string {
-		return (time.Duration(ms) * time.Millisecond).Round(100 * time.Millisecond).String()
-	},
-	"bytes": func(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) },
+	"age":   age,
+	"bytes": size,
 	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
 }).Parse(pageHTML))
+
+func age(ms int64) string {
+	if ms < 60_000 {
+		return fmt.Sprintf("%.1f s", float64(ms)/1000)
+	}
+	return (time.Duration(ms) * time.Millisecond).Round(time.Second).String()
+}
+
+func size(n uint64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}
 
 // Handler serves / as a page, /status.json, /healthz and /metrics. status is
 // called for each request, from any goroutine.

@@ -46,6 +46,8 @@ type Port interface {
 // ErrBusy is in the chain of the error of a port that somebody else has open.
 var ErrBusy = errors.New("busy")
 
+var errAbsent = fmt.Errorf("not there (%w)", fs.ErrNotExist)
+
 // kind is what an address names.
 type kind uint8
 
@@ -170,7 +172,7 @@ func (t tree) resolve(a address) (string, error) {
 				return p, nil
 			}
 		}
-		return "", fs.ErrNotExist
+		return "", errAbsent
 	}
 	ports, err := t.list()
 	if err != nil {
@@ -184,7 +186,7 @@ func (t tree) resolve(a address) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fs.ErrNotExist
+		return "", errAbsent
 	case 1:
 		return found[0].Path, nil
 	}

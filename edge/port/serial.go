@@ -136,7 +136,7 @@ func openError(err error) error {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), ok && pe.Code() == serial.PermissionDenied:
 		return fmt.Errorf("no permission (%w)", fs.ErrPermission)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO), ok && pe.Code() == serial.PortNotFound:
-		return fmt.Errorf("not there (%w)", fs.ErrNotExist)
+		return errAbsent
 	}
 	return err
 }
