@@ -71,6 +71,10 @@ func (p *fileParser) parse(text []byte, s *set) error {
 	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
 		return p.fail(nil, "want one YAML document with rules, found %d", len(f.Docs))
 	}
+	plain := plainOnly{}
+	if ast.Walk(&plain, f.Docs[0].Body); plain.other != nil {
+		return p.fail(plain.other.GetToken().Position, "tags, anchors and aliases are not allowed in rules")
+	}
 	for _, kv := range pairs(f.Docs[0].Body) {
 		if kv.Key.String() == "rules" {
 			if err := p.rules(kv.Value, s); err != nil {
@@ -83,6 +87,21 @@ func (p *fileParser) parse(text []byte, s *set) error {
 		}
 	}
 	return nil
+}
+
+// plainOnly finds the first node that is more than a mapping, a list or a
+// scalar. Rules need none of these, and the YAML library trips over some.
+type plainOnly struct{ other ast.Node }
+
+func (v *plainOnly) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.TagNode, *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+		if v.other == nil {
+			v.other = n
+		}
+		return nil
+	}
+	return v
 }
 
 // pairs are the entries of a mapping, nil of anything else.
