@@ -327,7 +327,7 @@ func TestALongBacklogNeedsNoMoreMemory(t *testing.T) {
 			}
 		}
 	}
-	const limit = 24 << 20
+	const limit = 40 << 20
 	fill := func(from, to int) {
 		var groups []group
 		for i := from; i < to; i++ { // one entry each, several to a commit: as 28 hours of readings
@@ -382,9 +382,38 @@ func TestALongBacklogNeedsNoMoreMemory(t *testing.T) {
 		t.Errorf("heap of %d bytes after the drain", done)
 	}
 	t.Logf("heap %d KiB, with the backlog %d, after the drain %d; close and open %v; drained in %v, %d messages", before>>10, after>>10, done>>10, opened, drained, messages)
-	used := usedBytes(q.dbDir())
+}
+
+func TestTheSpaceOfADrainedBacklogIsGivenBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 150 MB")
+	}
+	q := openTest(t, testConfig(t.TempDir()))
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 1500 {
+		var groups []group
+		for range 100 {
+			groups = append(groups, group{stream: protocol.StreamEvent, clock: protocol.ClockSynced, guess: 1100,
+				obs: []protocol.Observation{event(time.Duration(i)*time.Second, randomText(rng))}})
+		}
+		q.mu.Lock()
+		err := q.store(synced(0), groups)
+		q.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	full := usedBytes(q.dbDir())
+	if n := len(drain(t, q)[protocol.StreamEvent]); n != 150_000 {
+		t.Errorf("%d events came", n)
+	}
+	drained := usedBytes(q.dbDir())
 	if err := q.reclaim(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("disk %d KiB, after reclaiming %d KiB", used>>10, usedBytes(q.dbDir())>>10)
+	used := usedBytes(q.dbDir())
+	if used > reclaimSlack {
+		t.Errorf("%d bytes are used for nothing, want at most %d", used, reclaimSlack)
+	}
+	t.Logf("disk: full %d MiB, drained %d MiB, reclaimed %d MiB", full>>20, drained>>20, used>>20)
 }

@@ -11,9 +11,11 @@ import (
 )
 
 // Space that Badger may hold beyond the live readings before it is made to give
-// some back, and how often that is looked at.
+// some back, and how often that is looked at. While much is live it is left to
+// compaction: to rewrite all of it would take long and wear the card.
 const (
 	reclaimSlack = 64 << 20
+	reclaimBelow = 256 << 20
 	reclaimEvery = 30 * time.Second
 )
 
@@ -90,15 +92,13 @@ func (q *Queue) reclaim() error {
 	used := usedBytes(q.dbDir())
 	q.mu.Lock()
 	q.guard.used = used
-	live := q.bytes
-	var err error
-	if q.broken == nil && used > live+live/2+reclaimSlack {
+	live, err := q.bytes, q.broken
+	due := err == nil && live < reclaimBelow && used > live+live/2+reclaimSlack
+	if due {
 		err = q.flush(false)
-	} else {
-		err, live = q.broken, used
 	}
 	q.mu.Unlock()
-	if err != nil || live == used {
+	if err != nil || !due {
 		return err
 	}
 	q.compact.Lock()
