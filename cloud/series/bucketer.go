@@ -31,6 +31,9 @@ func NewBucketer(from, to time.Time, most int) (*Bucketer, error) {
 	return &Bucketer{lo: lo, width: width, next: lo}, nil
 }
 
+// Width is the width of a bucket in microseconds.
+func (b *Bucketer) Width() int64 { return b.width }
+
 // Add takes the reading at the microsecond at, which lies in the range.
 func (b *Bucketer) Add(at int64, kind protocol.Kind, unit protocol.Unit, q protocol.Quality, v protocol.Decimal) {
 	if at >= b.next || len(b.buckets) == 0 {
