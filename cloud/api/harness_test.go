@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -52,7 +54,7 @@ func (m *memStore) Append(_ context.Context, box protocol.BoxID, obs []protocol.
 			m.blocks[k] = append(m.blocks[k], series.Block{At: o.At, Quality: o.Quality, Clock: o.Clock, Unit: o.Unit, Samples: *o.Samples})
 			continue
 		}
-		m.points[k] = append(m.points[k], series.Point{At: o.At, Quality: o.Quality, Clock: o.Clock, Value: o.Value, Text: o.Text, Event: o.Event})
+		m.points[k] = append(m.points[k], series.Point{At: o.At, Kind: o.Kind, Unit: o.Unit, Quality: o.Quality, Clock: o.Clock, Value: o.Value, Text: o.Text, Event: o.Event})
 		touched[k] = true
 	}
 	for k := range touched {
@@ -226,20 +228,47 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// demoDir holds a registry with the demo ward, made once: making one takes a
+// hundred synced transactions and five password hashes.
+var demoDir = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "monitorme-api-test")
+	if err != nil {
+		return "", err
+	}
+	cfg := registry.Default()
+	cfg.Dir = dir
+	r, err := registry.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return dir, err
+	}
+	return dir, errors.Join(r.SeedDemo(context.Background()), r.Close())
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, _ := demoDir(); dir != "" {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
+	demo, err := demoDir()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{TB: t, store: newMemStore(), alerts: &fakeAlerts{}, logs: &lockedBuffer{}, prom: prometheus.NewRegistry()}
 	cfg := registry.Default()
 	cfg.Dir = t.TempDir()
+	if err := os.CopyFS(cfg.Dir, os.DirFS(demo)); err != nil {
+		t.Fatal(err)
+	}
 	quiet := slog.New(slog.DiscardHandler)
-	var err error
 	if w.reg, err = registry.Open(t.Context(), cfg, quiet); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.reg.Close() })
-	if err := w.reg.SeedDemo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	w.hub = live.NewHub(func(id protocol.BoxID) (live.Place, bool) {
 		p, ok := w.reg.Current().PlacementOf(id)
 		return live.Place{Unit: p.Unit, Bed: p.Bed, Label: p.Label}, ok

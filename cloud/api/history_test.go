@@ -7,14 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"monitorme/cloud/registry"
 	"monitorme/cloud/series"
+	"monitorme/cloud/series/embedded"
 	"monitorme/protocol"
 )
 
@@ -198,6 +202,29 @@ func TestALongHistoryComesInBuckets(t *testing.T) {
 	}
 }
 
+func TestNumbersInAnotherUnitAreNotMixedIn(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	const code = protocol.Code(2<<16 | 0xF0FF) // of no term, so that the box cannot convert it
+	var obs []protocol.Observation
+	for i, unit := range []protocol.Unit{"kPa", "kPa", "mm[Hg]", "mm[Hg]"} {
+		obs = append(obs, protocol.Observation{Device: "m", Code: code, Unit: unit, Kind: protocol.KindNumeric, Quality: protocol.QualityGood,
+			At: now.Add(time.Duration(i-4) * time.Minute), Value: protocol.Int(int64(10 * (i + 1)))})
+	}
+	if err := w.store.Append(t.Context(), "box-07", obs); err != nil {
+		t.Fatal(err)
+	}
+	b := w.as("nurse")
+	path := "/api/v1/beds/ward-1-bed-07/history" + query(now.Add(-10*time.Minute), now, "&code="+fmt.Sprint(uint32(code)))
+	if _, text := b.do("GET", path, nil); !strings.Contains(text, `"unit":"mm[Hg]"`) || strings.Contains(text, ",10,") || strings.Contains(text, ",20,") || !strings.Contains(text, ",30,") {
+		t.Error(text)
+	}
+	var h history
+	if b.get(path+"&max_points=2", &h); len(h.Series[0].Buckets) != 0 {
+		t.Errorf("buckets that began in kPa are shown as mm[Hg]: %+v", h.Series[0].Buckets)
+	}
+}
+
 func TestHistoryLimits(t *testing.T) {
 	w := newWorld(t)
 	b := w.as("nurse")
@@ -341,7 +368,7 @@ func BenchmarkHistory(b *testing.B) {
 	day := &dayStore{memStore: *newMemStore()}
 	begin := time.Now().UTC().Truncate(time.Second).Add(-24 * time.Hour)
 	for i := range 172_800 {
-		day.pts = append(day.pts, series.Point{At: begin.Add(time.Duration(i) * 500 * time.Millisecond), Quality: protocol.QualityGood, Value: protocol.Int(int64(60 + i%50))})
+		day.pts = append(day.pts, series.Point{At: begin.Add(time.Duration(i) * 500 * time.Millisecond), Kind: protocol.KindNumeric, Unit: "/min", Quality: protocol.QualityGood, Value: protocol.Int(int64(60 + i%50))})
 	}
 	for i := range 2000 {
 		day.buckets = append(day.buckets, series.Bucket{From: begin.Add(time.Duration(i) * 43200 * time.Millisecond), Min: 61.5, Max: 80.25, Mean: 70.123456789, Count: 86})
@@ -376,3 +403,48 @@ type discardWriter struct {
 func (d *discardWriter) Header() http.Header         { return d.h }
 func (d *discardWriter) WriteHeader(int)             {}
 func (d *discardWriter) Write(b []byte) (int, error) { d.n += len(b); return len(b), nil }
+
+// BenchmarkHistoryOfADay asks over HTTP for a day of heart rate out of the
+// embedded store: 172,800 readings as points and as buckets.
+func BenchmarkHistoryOfADay(b *testing.B) {
+	w := newWorld(b)
+	cfg := embedded.Default()
+	cfg.Dir, cfg.MinFreeBytes = b.TempDir(), 64<<20
+	store, err := embedded.Open(cfg, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	w.server.Series = store
+	now := time.Now().UTC().Truncate(time.Second)
+	for i := 0; i < 172_800; i += 3600 {
+		obs := make([]protocol.Observation, 3600)
+		for j := range obs {
+			obs[j] = protocol.Observation{Device: "m", Code: protocol.HeartRate, Unit: "/min", Kind: protocol.KindNumeric, Quality: protocol.QualityGood,
+				At: now.Add(-24 * time.Hour).Add(time.Duration(i+j) * 500 * time.Millisecond), Value: protocol.Int(int64(60 + (i+j)%40))}
+		}
+		if err := store.Append(b.Context(), "box-07", obs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	nurse := w.as("nurse")
+	for name, more := range map[string]string{"raw": "", "buckets": "&max_points=2000"} {
+		b.Run(name, func(b *testing.B) {
+			path := "/api/v1/beds/ward-1-bed-07/history" + query(now.Add(-24*time.Hour), now, "&code=147842"+more)
+			for b.Loop() {
+				req, _ := http.NewRequest("GET", nurse.http.URL+path, nil)
+				req.Header.Set("Accept-Encoding", "identity")
+				resp, err := nurse.c.Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if err != nil || resp.StatusCode != 200 || n < 100_000 {
+					b.Fatal(resp.StatusCode, n, err)
+				}
+				b.ReportMetric(float64(n), "bytes/answer")
+			}
+		})
+	}
+}

@@ -161,7 +161,8 @@ func (s *Server) threshold(ctx context.Context, l line) (time.Duration, error) {
 	return 3 * intervals[len(intervals)/2], nil
 }
 
-// writePoints writes every point, or if there are more than rv.max the
+// writePoints writes every point (one in another unit than the series has now,
+// because the device changed it, without its number), or if there are more than rv.max the
 // buckets instead; the gaps are found from every point in any case.
 func (s *Server) writePoints(ctx context.Context, out *output, rv *review, l line, g *gapFinder) error {
 	start, n := len(out.buf), 0
@@ -170,11 +171,16 @@ func (s *Server) writePoints(ctx context.Context, out *output, rv *review, l lin
 	for _, w := range l.windows {
 		g.begin(w.from)
 		err := s.Series.Points(ctx, l.Key, w.from, w.to, func(p *series.Point) bool {
-			g.reading(p.At, whyNoNumber(p.Quality))
+			alike := p.Kind == protocol.KindNumeric && p.Unit == l.Unit
+			if alike {
+				g.reading(p.At, whyNoNumber(p.Quality))
+			} else {
+				g.reading(p.At, gapInvalid) // no number of this series, whatever it is
+			}
 			if n++; rv.max > 0 && n > rv.max {
 				return true
 			}
-			out.buf = appendPoint(out.buf, p)
+			out.buf = appendPoint(out.buf, p, alike)
 			if rv.max == 0 && len(out.buf) > 64<<10 {
 				failed = out.flush(0)
 			}
@@ -209,11 +215,11 @@ func trimComma(b []byte) []byte {
 	return b
 }
 
-func appendPoint(b []byte, p *series.Point) []byte {
+func appendPoint(b []byte, p *series.Point, alike bool) []byte {
 	b = append(b, '[')
 	b = appendMillis(b, p.At)
 	b = append(b, ',')
-	if p.Quality.HasNumber() && p.Value.Valid {
+	if alike && p.Quality.HasNumber() && p.Value.Valid {
 		b = p.Value.Append(b)
 	} else {
 		b = append(b, "null"...)
@@ -232,6 +238,13 @@ func (s *Server) writeBuckets(ctx context.Context, out *output, rv *review, l li
 	}
 	out.buf = append(out.buf, `"buckets":[`...)
 	for _, w := range l.windows {
+		if alike, err := s.sameUnit(ctx, l, w); err != nil {
+			return err
+		} else if !alike {
+			begin(w)
+			end(w)
+			continue
+		}
 		n := max(1, int(float64(rv.max)*float64(w.to.Sub(w.from))/float64(total)))
 		buckets, err := s.Series.Buckets(ctx, l.Key, w.from, w.to, n)
 		if err != nil {
@@ -246,6 +259,20 @@ func (s *Server) writeBuckets(ctx context.Context, out *output, rv *review, l li
 	}
 	out.buf = append(trimComma(out.buf), ']')
 	return nil
+}
+
+// sameUnit reports whether buckets of the window are in the unit of the series:
+// they are in that of its first number.
+func (s *Server) sameUnit(ctx context.Context, l line, w window) (bool, error) {
+	same := true
+	err := s.Series.Points(ctx, l.Key, w.from, w.to, func(p *series.Point) bool {
+		if p.Kind != protocol.KindNumeric || !p.Quality.HasNumber() {
+			return true
+		}
+		same = p.Unit == l.Unit
+		return false
+	})
+	return same, err
 }
 
 func appendBucket(b []byte, k series.Bucket) []byte {
