@@ -47,6 +47,7 @@ func running(t *testing.T, cfg Config) (*box, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.depot.retry = 50 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.run(ctx) }()
@@ -165,14 +166,7 @@ func TestMonitoringGoesOnWithoutADisk(t *testing.T) {
 	if err := os.WriteFile(cfg.Queue.Dir, []byte("a file where the directory should be"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBox(cfg, quiet, prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.depot.retry = 50 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.run(ctx) }()
+	b, stop := running(t, cfg)
 	eventually(t, "opened", func() bool { return b.devices[0].opens() == 1 })
 	tt.say("72\n")
 	eventually(t, "shown", func() bool { return len(b.devices[0].page().Values) == 1 })
@@ -184,14 +178,39 @@ func TestMonitoringGoesOnWithoutADisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "stored after all", func() bool { return b.depot.current() != nil && b.collect.Problem() == "" && b.collect.waiting() == 0 })
-	cancel()
-	<-done
+	stop()
 	codes := map[protocol.Code]int{}
 	for _, o := range kept(t, cfg) {
 		codes[o.Code]++
 	}
 	if codes[protocol.PulseRate] != 1 || codes[protocol.EventAlarm] != 2 || codes[protocol.EventBoxStarted] != 1 {
 		t.Errorf("kept %v", codes)
+	}
+}
+
+func TestABrokenQueueIsOpenedAgain(t *testing.T) {
+	dir := t.TempDir()
+	tt := newTerminal(t, filepath.Join(dir, "ttyUSB0"))
+	cfg := boxConfig(dir, tt.link)
+	b, stop := running(t, cfg)
+	eventually(t, "opened", func() bool { return b.devices[0].opens() == 1 && b.depot.current() != nil })
+	for i := range 3 {
+		q := b.depot.current()
+		tt.say(fmt.Sprintln(70 + i))
+		b.depot.breaks()
+		eventually(t, "opened again", func() bool { n := b.depot.current(); return n != nil && n != q })
+	}
+	eventually(t, "all stored", func() bool { return b.devices[0].page().Frames == 3 && b.collect.waiting() == 0 })
+	if _, err := b.metrics.Gather(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	values := map[string]bool{}
+	for _, o := range kept(t, cfg) {
+		values[o.Value.String()] = true
+	}
+	if !values["70"] || !values["71"] || !values["72"] {
+		t.Errorf("kept %v", values)
 	}
 }
 
