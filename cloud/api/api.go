@@ -101,7 +101,7 @@ type Config struct {
 
 // Default ends sessions after 12 hours, those of stations after 30 days.
 func Default() Config {
-	return Config{Session: 12 * time.Hour, StationSession: 30 * 24 * time.Hour, StreamBuffer: 1024, MaxStreams: 500, Reviews: 4}
+	return Config{Session: 12 * time.Hour, StationSession: 30 * 24 * time.Hour, StreamBuffer: 1024, MaxStreams: 500, Reviews: 8}
 }
 
 // Validate names the first key that is wrong and what is allowed.
@@ -149,8 +149,9 @@ type Server struct {
 	reviews  chan struct{}
 	streams  chan struct{}
 
-	// How often a stream says that it lives, and looks at its session.
-	tickEvery, recheckEvery, writeWithin time.Duration
+	// How often a stream says that it lives, how often it looks at its session,
+	// how long one write may take; how long a look back may take in all.
+	tickEvery, recheckEvery, writeWithin, reviewWithin time.Duration
 }
 
 // New makes the server. It starts nothing.
@@ -163,7 +164,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	}
 	s := &Server{Deps: d, cfg: cfg, log: d.Log, now: time.Now, logins: newLoginLimits(), metrics: newMetrics(d.Metrics),
 		reviews: make(chan struct{}, cfg.Reviews), streams: make(chan struct{}, cfg.MaxStreams),
-		tickEvery: time.Second, recheckEvery: 30 * time.Second, writeWithin: 5 * time.Second}
+		tickEvery: time.Second, recheckEvery: 30 * time.Second, writeWithin: 5 * time.Second, reviewWithin: time.Minute}
 	s.sessions = newSessions(cfg, d.Registry)
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, humaConfig(d.Version))

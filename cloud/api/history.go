@@ -26,7 +26,6 @@ const (
 	maxWaves     = time.Hour           // of one request
 	eventsBack   = 7 * 24 * time.Hour  // how far before a range a cause may have begun
 	reviewWait   = 10 * time.Second    // for a free place
-	reviewTime   = 60 * time.Second    // for the answer
 )
 
 // A TimeRange is from and to of a query.
@@ -208,7 +207,7 @@ func (s *Server) reviewed(ctx context.Context, rv *review) (*huma.StreamResponse
 	}
 	rv.absent = outside(rv.from, earlier(rv.to, s.now()), stood, gapNotMonitored, detail)
 
-	ctx, cancel := context.WithTimeout(ctx, reviewTime)
+	ctx, cancel := context.WithTimeout(ctx, s.reviewWithin)
 	done, err := s.takePlace(ctx)
 	if err != nil {
 		cancel()
@@ -226,7 +225,7 @@ func (s *Server) reviewed(ctx context.Context, rv *review) (*huma.StreamResponse
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer finish()
 		r, w := humago.Unwrap(hc)
-		out := newOutput(w, r)
+		out := newOutput(w, r, s.reviewWithin)
 		if err := s.writeHistory(ctx, out, rv, list); err != nil {
 			s.cut(ctx, err)
 		}

@@ -265,6 +265,29 @@ func TestAHistoryThatCannotBeReadIsNeverTakenForWhole(t *testing.T) {
 	}
 }
 
+func TestASlowReaderGivesItsPlaceBack(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Reviews = 1 })
+	w.server.reviewWithin = time.Second
+	now := time.Now().UTC()
+	w.numerics("box-07", "m", protocol.HeartRate, now.Add(-20*time.Hour), 70*time.Millisecond, 900_000)
+	b := w.as("nurse")
+	path := "/api/v1/beds/ward-1-bed-07/history" + query(now.Add(-20*time.Hour), now, "")
+	req, err := http.NewRequest("GET", b.http.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := b.c.Do(req) // and nobody reads its 25 MB
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	w.server.reviewWithin = time.Minute
+	if resp, _ := b.do("GET", "/api/v1/beds/ward-1-bed-08/history", nil); resp.StatusCode != 200 {
+		t.Errorf("the next one: %d", resp.StatusCode)
+	}
+}
+
 func TestHistoryIsCompressedOnlyIfAsked(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now().UTC()
@@ -381,7 +404,7 @@ func BenchmarkHistory(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w := &discardWriter{h: http.Header{}}
-				out := newOutput(w, &http.Request{Header: http.Header{}})
+				out := newOutput(w, &http.Request{Header: http.Header{}}, time.Minute)
 				rv := &review{from: begin, to: begin.Add(24 * time.Hour), max: max}
 				if err := s.writeLine(b.Context(), out, rv, l, &boxCauses{}); err != nil {
 					b.Fatal(err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"reflect"
@@ -308,7 +309,7 @@ func (s *Server) writeLong(ctx context.Context, out *output, rv *review, l line,
 	threshold := g.threshold
 	var failed error
 	asked := 0
-	return firstError(s.writeBuckets(ctx, out, rv, l, func(b series.Bucket, width time.Duration) {
+	err := s.writeBuckets(ctx, out, rv, l, func(b series.Bucket, width time.Duration) {
 		g.threshold = max(threshold, width*3/2)
 		reason := ""
 		if b.Count == 0 {
@@ -325,7 +326,8 @@ func (s *Server) writeLong(ctx context.Context, out *output, rv *review, l line,
 		if reason == "" {
 			g.last = b.From.Add(width) // numbers up to its end, as far as a bucket tells
 		}
-	}, func(w window) { g.begin(w.from) }, func(w window) { g.end(earlier(w.to, s.now())) }), failed)
+	}, func(w window) { g.begin(w.from) }, func(w window) { g.end(earlier(w.to, s.now())) })
+	return firstError(err, failed)
 }
 
 // writeTexts writes words or events; g may be nil.
@@ -410,7 +412,10 @@ var (
 	zippers = sync.Pool{New: func() any { z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return z }}
 )
 
-func newOutput(w http.ResponseWriter, r *http.Request) *output {
+// newOutput begins an answer that must be taken within a time: a slow reader
+// holds a place of those who look back.
+func newOutput(w http.ResponseWriter, r *http.Request, within time.Duration) *output {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within)) // where the connection can
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Add("Vary", "Accept-Encoding")
 	return &output{buf: (*buffers.Get().(*[]byte))[:0], w: w, ask: acceptsGzip(r.Header.Get("Accept-Encoding"))}
@@ -449,13 +454,18 @@ func (o *output) flush(least int) error {
 	return err
 }
 
-// close sends the rest.
+// close sends the rest, and lets the connection live on.
 func (o *output) close() error {
 	err := o.flush(0)
 	if o.zip != nil {
 		err = firstError(err, o.zip.Close())
 		zippers.Put(o.zip)
 	}
+	rc := http.NewResponseController(o.w)
+	if flushed := rc.Flush(); !errors.Is(flushed, http.ErrNotSupported) {
+		err = firstError(err, flushed)
+	}
+	rc.SetWriteDeadline(time.Time{})
 	if cap(o.buf) <= 1<<20 {
 		buffers.Put(&o.buf)
 	}

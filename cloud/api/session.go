@@ -296,7 +296,7 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*cookieOutput, erro
 	u, err := s.Registry.Authenticate(ctx, in.Body.User, in.Body.Password)
 	if errors.Is(err, registry.ErrDenied) {
 		s.metrics.logins.WithLabelValues("denied").Inc()
-		s.audit(ctx, registry.AuditRecord{User: in.Body.User, Action: "login", Outcome: "denied"})
+		s.audit(ctx, registry.AuditRecord{User: s.knownUser(ctx, in.Body.User), Action: "login", Outcome: "denied"})
 		return nil, problemf(http.StatusUnauthorized, "Name or password is wrong, or the account is disabled. Check both and try again; an administrator can set a new password.")
 	}
 	if err != nil {
@@ -324,6 +324,15 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*cookieOutput, erro
 	s.metrics.logins.WithLabelValues("ok").Inc()
 	s.audit(ctx, registry.AuditRecord{User: u.Name, Role: u.Role, Action: "login"})
 	return &cookieOutput{s.cookie(ctx, token)}, nil
+}
+
+// knownUser keeps what is no user's name out of the audit log: people type
+// their password there by mistake.
+func (s *Server) knownUser(ctx context.Context, name string) string {
+	if _, err := s.Registry.User(ctx, name); err != nil {
+		return "(unknown name)"
+	}
+	return name
 }
 
 func (s *Server) logout(ctx context.Context, _ *struct{}) (*cookieOutput, error) {

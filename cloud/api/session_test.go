@@ -26,6 +26,10 @@ func TestSigningInAndOut(t *testing.T) {
 	if p1.Detail != p2.Detail {
 		t.Errorf("the answer tells whether an account exists: %q, %q", p1.Detail, p2.Detail)
 	}
+	recs, err := w.reg.AuditLog(t.Context(), time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 0, 10)
+	if err != nil || len(recs) != 2 || recs[0].User != "(unknown name)" || recs[1].User != "nurse" || recs[1].Outcome != "denied" || recs[1].Address != "127.0.0.1" {
+		t.Errorf("on record: %+v, %v", recs, err)
+	}
 	resp, _ := b.do("POST", "/api/v1/session", map[string]any{"user": "nurse", "password": "demo"})
 	if len(resp.Cookies()) != 1 {
 		t.Fatalf("cookies %v", resp.Cookies())

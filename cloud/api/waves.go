@@ -42,7 +42,7 @@ func (s *Server) waves(ctx context.Context, in *wavesInput) (*huma.StreamRespons
 		return nil, err
 	}
 	s.look(ctx, actWaves, "bed "+in.Bed, patientsOf(patients)...)
-	ctx, cancel := context.WithTimeout(ctx, reviewTime)
+	ctx, cancel := context.WithTimeout(ctx, s.reviewWithin)
 	done, err := s.takePlace(ctx)
 	if err != nil {
 		cancel()
@@ -52,7 +52,7 @@ func (s *Server) waves(ctx context.Context, in *wavesInput) (*huma.StreamRespons
 		defer cancel()
 		defer done()
 		r, w := humago.Unwrap(hc)
-		out := newOutput(w, r)
+		out := newOutput(w, r, s.reviewWithin)
 		if err := s.writeWaves(ctx, out, rv, protocol.Code(in.Code)); err != nil {
 			s.cut(ctx, err)
 		}
