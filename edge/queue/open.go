@@ -112,6 +112,9 @@ func (q *Queue) makeRoom() error {
 	if free < need {
 		return fmt.Errorf("%w: %d bytes are free on its file system, %d are needed to open it", ErrFull, free, need)
 	}
+	if free < q.cfg.MinFreeBytes {
+		q.log.Warn("little space: readings beyond the newest are dropped", "free", free, "min_free_bytes", q.cfg.MinFreeBytes)
+	}
 	return nil
 }
 

@@ -321,6 +321,8 @@ type rig struct {
 	u    *Uplink
 	stop func()
 	n    int64
+
+	state protocol.BoxState // of the box
 }
 
 func openQueue(t testing.TB, dir string) *queue.Queue {
@@ -351,7 +353,11 @@ func newRig(t testing.TB, addr string) *rig {
 // start runs an uplink until r.stop.
 func (r *rig) start(cfg Config) {
 	r.t.Helper()
-	u, err := New(cfg, r.q, func() protocol.BoxState { return protocol.BoxState{Boot: 7, Version: "test"} }, discard, nil)
+	u, err := New(cfg, r.q, func() protocol.BoxState {
+		st := r.state
+		st.Boot, st.Version = 7, "test"
+		return st
+	}, discard, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -295,8 +295,12 @@ func (s *session) publishState(online bool) (mqtt.Token, error) {
 	st := s.u.state()
 	st.Box, st.Online, st.Leaving, st.Session, st.Sent = s.u.cfg.Box, online, !online, s.id, time.Now()
 	b, err := protocol.AppendState(nil, &st)
-	if err != nil {
-		return nil, fmt.Errorf("state of the box: %w", err)
+	if err != nil { // a device that says something odd must not keep the readings back
+		s.u.log.Error("state of the box without its devices", "err", err)
+		st.Devices, st.Version = nil, ""
+		if b, err = protocol.AppendState(nil, &st); err != nil {
+			return nil, fmt.Errorf("state of the box: %w", err)
+		}
 	}
 	return s.client.Publish(s.topic(protocol.LaneState), 1, true, b), nil
 }

@@ -205,6 +205,16 @@ func TestTheStateIsRetainedTheSessionGrowsAndGoodbyeIsSaid(t *testing.T) {
 	}
 }
 
+func TestAStateThatCannotBeEncodedDoesNotKeepReadingsBack(t *testing.T) {
+	c := newCloud(t)
+	r := &rig{t: t, q: openQueue(t, t.TempDir())}
+	r.state.Devices = []protocol.DeviceState{{Device: "d", Problem: strings.Repeat("x", 10_000)}}
+	r.start(testConfig(c.addr))
+	r.put()
+	r.complete(c)
+	poll(t, "online", func() bool { return c.state().Online })
+}
+
 func TestSessionsGrowWhenTheClockGoesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "session")
 	ahead := uint64(time.Now().Add(1000 * time.Hour).UnixMilli())
