@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 
 	"monitorme/edge/queue"
 	"monitorme/protocol"
@@ -177,6 +178,27 @@ func TestAnUplinkThatIsStoppedInTheMiddleLosesNothing(t *testing.T) {
 		}
 	}
 	r.complete(c)
+}
+
+func TestNothingGoesOnAfterRun(t *testing.T) {
+	c := newCloud(t)
+	p := newProxy(t, c)
+	r := &rig{t: t, q: openQueue(t, t.TempDir())}
+	before := goleak.IgnoreCurrent()
+	for range 3 {
+		r.start(testConfig(p.addr()))
+		poll(t, "connected", func() bool { return r.u.Status().Connected })
+		p.cut()
+		poll(t, "connected again", func() bool { return r.u.Status().Connected && r.u.Problem() == "" })
+		r.put()
+		r.stop()
+	}
+	var leaked error
+	poll(t, "all goroutines have ended", func() bool {
+		p.cut() // ends the proxy's and the broker's
+		leaked = goleak.Find(before)
+		return leaked == nil
+	})
 }
 
 func TestTheStateIsRetainedTheSessionGrowsAndGoodbyeIsSaid(t *testing.T) {
