@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -233,4 +234,54 @@ func recording(b *testing.B, file string) []int32 {
 		}
 	}
 	return raw
+}
+
+// BenchmarkMemory500Beds reports the heap behind what is unsealed when a
+// hospital of 500 beds has filled ten minutes of numbers and one of waves: per
+// bed eight numbers a second, two ECG leads, pleth and respiration.
+func BenchmarkMemory500Beds(b *testing.B) {
+	for b.Loop() {
+		s := openAt(b, b.TempDir())
+		before := heap()
+		ecg, slow := syntheticECG(250*60, 250), syntheticECG(100*60, 100)
+		for bed := range 500 {
+			box := protocol.BoxID(fmt.Sprintf("box-%d", bed))
+			var obs []protocol.Observation
+			for i := range 600 {
+				for c := range 8 {
+					o := heartRate(2*i + bed)
+					o.Code += protocol.Code(c)
+					obs = append(obs, o)
+				}
+			}
+			for i := range 60 {
+				for c, rate := range []int{250, 250, 75, 25} {
+					src := ecg
+					if rate < 100 {
+						src = slow
+					}
+					o := waveAt(start.Add(time.Duration(i) * time.Second))
+					o.Code += protocol.Code(c)
+					o.Samples = &protocol.Samples{RateMilliHz: uint32(rate) * 1000, Scale: protocol.Dec(244140625, -11), Raw: src[i*rate : (i+1)*rate]}
+					obs = append(obs, o)
+				}
+			}
+			if err := s.Append(ctx, box, obs); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-heap")
+		b.ReportMetric(float64(s.readings.headBytes.Load()+s.waves.headBytes.Load())/(1<<20), "MiB-counted")
+		t := time.Now()
+		sealAll(b, s)
+		b.ReportMetric(float64(time.Since(t).Milliseconds()), "ms-to-seal")
+		s.Close()
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,14 +72,39 @@ func text(r *query.FluxRecord, column string) string {
 	return v
 }
 
-// observation reads a record that has _time, exact as _value, and unit.
-func observation(r *query.FluxRecord, o *protocol.Observation) error {
-	unit, err := unescapeTag(text(r, "unit"))
-	if err != nil {
-		return err
+// A row is a record of the field exact.
+type row struct {
+	at    int64
+	exact string
+	unit  string // as a tag
+}
+
+// rows are the answer to a query of the field exact, in order of time. The
+// server gives a table for each measurement, unit and span, each in order and of at
+// most size rows; there is nearly always one. Rows that lie behind the end of a
+// table that was cut at size are left out: more is then true.
+func (s *Store) rows(ctx context.Context, flux string, size int) (rows []row, more bool, err error) {
+	const columns = `["_start", "_stop", "_field", "box", "device", "channel", "code"]`
+	flux += fmt.Sprintf(" |> limit(n: %d) |> drop(columns: %s)", size, columns)
+	tables, table, inTable, end := 0, -1, 0, int64(1<<62)
+	err = s.each(ctx, flux, func(r *query.FluxRecord) (bool, error) {
+		if r.Table() != table {
+			table, inTable = r.Table(), 0
+			tables++
+		}
+		at := r.Time().UnixMicro()
+		rows = append(rows, row{at, text(r, "_value"), text(r, "unit")})
+		if inTable++; inTable == size {
+			end, more = min(end, at), true
+		}
+		return true, nil
+	})
+	if tables > 1 {
+		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.at, b.at) })
+		n, _ := slices.BinarySearchFunc(rows, end+1, func(r row, at int64) int { return cmp.Compare(r.at, at) })
+		rows = rows[:n]
 	}
-	o.At, o.Unit = r.Time().UTC(), protocol.Unit(unit)
-	return parseExact(text(r, "_value"), o)
+	return rows, more, err
 }
 
 // pages yields what source gives from lo on, page by page, each instant once.
@@ -86,23 +112,32 @@ func observation(r *query.FluxRecord, o *protocol.Observation) error {
 func (s *Store) pages(ctx context.Context, lo, hi int64, size int, source func(lo int64, first bool) string, yield func(*protocol.Observation) bool) error {
 	var o protocol.Observation
 	for first := true; lo < hi; first = false {
-		n, stopped, last := 0, false, int64(-1<<63)
-		flux := source(lo, first) + fmt.Sprintf(` |> group() |> keep(columns: ["_time", "_value", "unit"]) |> sort(columns: ["_time"]) |> limit(n: %d)`, size)
-		err := s.each(ctx, flux, func(r *query.FluxRecord) (bool, error) {
-			n++
-			if err := observation(r, &o); err != nil {
-				return false, err
-			}
-			at := o.At.UnixMicro()
-			if at == last {
-				return true, nil
-			}
-			last = at
-			stopped = !yield(&o)
-			return !stopped, nil
-		})
-		if err != nil || stopped || n < size {
+		rows, more, err := s.rows(ctx, source(lo, first), size)
+		if err != nil {
 			return err
+		}
+		last, unitTag, unit := int64(-1<<63), "~", ""
+		for _, r := range rows {
+			if r.at == last {
+				continue
+			}
+			last = r.at
+			if r.unit != unitTag {
+				if unit, err = unescapeTag(r.unit); err != nil {
+					return err
+				}
+				unitTag = r.unit
+			}
+			o.At, o.Unit = time.UnixMicro(r.at).UTC(), protocol.Unit(unit)
+			if err := parseExact(r.exact, &o); err != nil {
+				return err
+			}
+			if !yield(&o) {
+				return nil
+			}
+		}
+		if !more {
+			return nil
 		}
 		lo = last + 1
 	}
@@ -117,7 +152,7 @@ func (s *Store) Points(ctx context.Context, k series.Key, from, to time.Time, yi
 	lo, hi := series.Micros(from, to)
 	var p series.Point
 	return s.pages(ctx, lo, hi, pagePoints, func(lo int64, _ bool) string {
-		return s.fromRange(lo, hi) + ofKey(k, "exact") + notSamples + fmt.Sprintf(" |> limit(n: %d)", pagePoints)
+		return s.fromRange(lo, hi) + ofKey(k, "exact") + notSamples
 	}, func(o *protocol.Observation) bool {
 		p = series.Point{At: o.At, Kind: o.Kind, Unit: o.Unit, Quality: o.Quality, Clock: o.Clock, Value: o.Value, Text: o.Text, Event: o.Event}
 		return yield(&p)
@@ -133,9 +168,9 @@ func (s *Store) Blocks(ctx context.Context, k series.Key, from, to time.Time, yi
 	var bad error
 	err := s.pages(ctx, lo, hi, pageBlocks, func(lo int64, first bool) string {
 		if first {
-			return s.lookBack(lo, hi, ofKey(k, "exact"), fmt.Sprintf(" |> limit(n: %d)", pageBlocks))
+			return s.lookBack(lo, hi, ofKey(k, "exact"), "")
 		}
-		return s.fromRange(lo, hi) + ofKey(k, "exact") + ` |> filter(fn: (r) => r._measurement == "samples")` + fmt.Sprintf(" |> limit(n: %d)", pageBlocks)
+		return s.fromRange(lo, hi) + ofKey(k, "exact") + ` |> filter(fn: (r) => r._measurement == "samples")`
 	}, func(o *protocol.Observation) bool {
 		if o.Samples == nil {
 			bad = fmt.Errorf("a block of %v at %v without samples", k, o.At)
