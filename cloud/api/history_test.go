@@ -363,6 +363,31 @@ func FuzzQueries(f *testing.F) {
 	})
 }
 
+// Wherever an answer is cut into pieces, it stays whole JSON.
+func TestPiecesMakeOneAnswer(t *testing.T) {
+	day := &dayStore{memStore: *newMemStore()}
+	s := &Server{Deps: Deps{Series: day}, now: func() time.Time { return t0.Add(24 * time.Hour) }}
+	l := line{SeriesInfo: series.SeriesInfo{Key: series.Key{Box: "b", Code: protocol.HeartRate}, Kind: protocol.KindNumeric}, windows: []window{{"b", "bed", t0, t0.Add(24 * time.Hour)}}}
+	texts := l
+	texts.Kind = protocol.KindEnumeration
+	for n := range 5200 {
+		day.pts = append(day.pts, series.Point{At: t0.Add(time.Duration(n) * time.Second), Kind: protocol.KindNumeric, Quality: protocol.QualityGood, Value: protocol.Int(70), Text: "asleep"})
+		if n < 1 || n > 10 && n < 1500 || n > 1600 && n < 2150 || n > 2700 && n < 5150 {
+			continue
+		}
+		for _, one := range []line{l, texts} {
+			w := &discardWriter{h: http.Header{}, keep: true}
+			out := newOutput(w, &http.Request{Header: http.Header{}}, time.Minute)
+			if err := errors.Join(s.writeLine(t.Context(), out, &review{from: t0, to: t0.Add(24 * time.Hour)}, one, &boxCauses{}), out.close()); err != nil {
+				t.Fatal(err)
+			}
+			if !json.Valid(w.all) {
+				t.Fatalf("%d points: not JSON: …%s", n+1, w.all[max(0, len(w.all)-300):])
+			}
+		}
+	}
+}
+
 // dayStore gives one series of a day at 2 readings a second, as cheaply as a
 // store can, so that what is measured is the api.
 type dayStore struct {
@@ -419,13 +444,20 @@ func BenchmarkHistory(b *testing.B) {
 }
 
 type discardWriter struct {
-	h http.Header
-	n int
+	h    http.Header
+	n    int
+	keep bool
+	all  []byte
 }
 
-func (d *discardWriter) Header() http.Header         { return d.h }
-func (d *discardWriter) WriteHeader(int)             {}
-func (d *discardWriter) Write(b []byte) (int, error) { d.n += len(b); return len(b), nil }
+func (d *discardWriter) Header() http.Header { return d.h }
+func (d *discardWriter) WriteHeader(int)     {}
+func (d *discardWriter) Write(b []byte) (int, error) {
+	if d.n += len(b); d.keep {
+		d.all = append(d.all, b...)
+	}
+	return len(b), nil
+}
 
 // BenchmarkHistoryOfADay asks over HTTP for a day of heart rate out of the
 // embedded store: 172,800 readings as points and as buckets.

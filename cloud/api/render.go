@@ -2,21 +2,12 @@ package api
 
 import (
 	"context"
-	"errors"
 	"math"
-	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/klauspost/compress/gzip"
-
 	"monitorme/cloud/live"
-	"monitorme/cloud/registry"
 	"monitorme/cloud/series"
 	"monitorme/protocol"
 )
@@ -163,8 +154,9 @@ func (s *Server) threshold(ctx context.Context, l line) (time.Duration, error) {
 }
 
 // writePoints writes every point (one in another unit than the series has now,
-// because the device changed it, without its number), or if there are more than rv.max the
-// buckets instead; the gaps are found from every point in any case.
+// because the device changed it, without its number), or if there are more
+// than rv.max the buckets instead; the gaps are found from every point in any
+// case.
 func (s *Server) writePoints(ctx context.Context, out *output, rv *review, l line, g *gapFinder) error {
 	start, n := len(out.buf), 0
 	out.buf = append(out.buf, `"points":[`...)
@@ -181,9 +173,12 @@ func (s *Server) writePoints(ctx context.Context, out *output, rv *review, l lin
 			if n++; rv.max > 0 && n > rv.max {
 				return true
 			}
+			if n > 1 {
+				out.buf = append(out.buf, ',')
+			}
 			out.buf = appendPoint(out.buf, p, alike)
-			if rv.max == 0 && len(out.buf) > 64<<10 {
-				failed = out.flush(0)
+			if rv.max == 0 { // else it may turn out that buckets are wanted
+				failed = out.flush(64 << 10)
 			}
 			return failed == nil
 		})
@@ -196,7 +191,7 @@ func (s *Server) writePoints(ctx context.Context, out *output, rv *review, l lin
 		out.buf = out.buf[:start]
 		return s.writeBuckets(ctx, out, rv, l, func(series.Bucket, time.Duration) {}, func(window) {}, func(window) {})
 	}
-	out.buf = append(trimComma(out.buf), ']')
+	out.buf = append(out.buf, ']')
 	return nil
 }
 
@@ -207,13 +202,6 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-func trimComma(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == ',' {
-		return b[:n-1]
-	}
-	return b
 }
 
 func appendPoint(b []byte, p *series.Point, alike bool) []byte {
@@ -227,7 +215,7 @@ func appendPoint(b []byte, p *series.Point, alike bool) []byte {
 	}
 	b = append(b, `,"`...)
 	b = append(b, p.Quality.String()...)
-	return append(b, `"],`...)
+	return append(b, `"]`...)
 }
 
 // writeBuckets writes buckets, as many for each window as its share of the
@@ -238,6 +226,7 @@ func (s *Server) writeBuckets(ctx context.Context, out *output, rv *review, l li
 		total += w.to.Sub(w.from)
 	}
 	out.buf = append(out.buf, `"buckets":[`...)
+	first := true
 	for _, w := range l.windows {
 		if alike, err := s.sameUnit(ctx, l, w); err != nil {
 			return err
@@ -253,12 +242,16 @@ func (s *Server) writeBuckets(ctx context.Context, out *output, rv *review, l li
 		}
 		begin(w)
 		for _, b := range buckets {
+			if !first {
+				out.buf = append(out.buf, ',')
+			}
+			first = false
 			out.buf = appendBucket(out.buf, b)
 			seen(b, w.to.Sub(w.from)/time.Duration(n))
 		}
 		end(w)
 	}
-	out.buf = append(trimComma(out.buf), ']')
+	out.buf = append(out.buf, ']')
 	return nil
 }
 
@@ -293,7 +286,7 @@ func appendBucket(b []byte, k series.Bucket) []byte {
 	b = strconv.AppendInt(b, int64(k.Count), 10)
 	b = append(b, `,"bad":`...)
 	b = strconv.AppendInt(b, int64(k.Bad), 10)
-	return append(b, `},`...)
+	return append(b, '}')
 }
 
 func appendFloat(b []byte, f float64) []byte {
@@ -334,6 +327,7 @@ func (s *Server) writeLong(ctx context.Context, out *output, rv *review, l line,
 func (s *Server) writeTexts(ctx context.Context, out *output, l line, g *gapFinder) error {
 	out.buf = append(out.buf, `"texts":[`...)
 	n := 0
+	var failed error
 	for _, w := range l.windows {
 		if g != nil {
 			g.begin(w.from)
@@ -342,18 +336,21 @@ func (s *Server) writeTexts(ctx context.Context, out *output, l line, g *gapFind
 			if g != nil {
 				g.reading(p.At, whyNoText(p))
 			}
+			if n++; n > 1 {
+				out.buf = append(out.buf, ',')
+			}
 			out.buf = appendText(out.buf, p)
-			n++
-			return n < maxRawPoints
+			failed = out.flush(64 << 10)
+			return failed == nil
 		})
-		if err != nil {
+		if err = firstError(failed, err); err != nil {
 			return err
 		}
 		if g != nil {
 			g.end(earlier(w.to, s.now()))
 		}
 	}
-	out.buf = append(trimComma(out.buf), ']')
+	out.buf = append(out.buf, ']')
 	return nil
 }
 
@@ -378,7 +375,7 @@ func appendText(b []byte, p *series.Point) []byte {
 		b = append(b, phaseName(p.Event.Phase)...)
 		b = append(b, '"')
 	}
-	return append(b, `},`...)
+	return append(b, '}')
 }
 
 func phaseName(p protocol.Phase) string {
@@ -393,159 +390,4 @@ func phaseName(p protocol.Phase) string {
 		return "once"
 	}
 	return "unknown"
-}
-
-// An output collects an answer and sends it in pieces, compressed if it is
-// long and the client asked for it.
-type output struct {
-	buf []byte
-	w   http.ResponseWriter
-	zip *gzip.Writer
-	ask bool
-}
-
-// gzipFrom is from which size an answer is compressed.
-const gzipFrom = 16 << 10
-
-var (
-	buffers = sync.Pool{New: func() any { b := make([]byte, 0, 96<<10); return &b }}
-	zippers = sync.Pool{New: func() any { z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed); return z }}
-)
-
-// newOutput begins an answer that must be taken within a time: a slow reader
-// holds a place of those who look back.
-func newOutput(w http.ResponseWriter, r *http.Request, within time.Duration) *output {
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within)) // where the connection can
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Add("Vary", "Accept-Encoding")
-	return &output{buf: (*buffers.Get().(*[]byte))[:0], w: w, ask: acceptsGzip(r.Header.Get("Accept-Encoding"))}
-}
-
-func acceptsGzip(header string) bool {
-	for part := range strings.SplitSeq(header, ",") {
-		name, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
-			f, err := strconv.ParseFloat(q, 64)
-			return !ok || err == nil && f > 0
-		}
-	}
-	return false
-}
-
-// flush sends what is collected if it is more than least bytes.
-func (o *output) flush(least int) error {
-	if len(o.buf) <= least {
-		return nil
-	}
-	if o.ask && o.zip == nil && len(o.buf) >= gzipFrom {
-		o.w.Header().Set("Content-Encoding", "gzip")
-		o.zip = zippers.Get().(*gzip.Writer)
-		o.zip.Reset(o.w)
-	}
-	o.ask = false // decided with the first bytes
-	var err error
-	if o.zip != nil {
-		_, err = o.zip.Write(o.buf)
-	} else {
-		_, err = o.w.Write(o.buf)
-	}
-	o.buf = o.buf[:0]
-	return err
-}
-
-// close sends the rest, and lets the connection live on.
-func (o *output) close() error {
-	err := o.flush(0)
-	if o.zip != nil {
-		err = firstError(err, o.zip.Close())
-		zippers.Put(o.zip)
-	}
-	rc := http.NewResponseController(o.w)
-	if flushed := rc.Flush(); !errors.Is(flushed, http.ErrNotSupported) {
-		err = firstError(err, flushed)
-	}
-	rc.SetWriteDeadline(time.Time{})
-	if cap(o.buf) <= 1<<20 {
-		buffers.Put(&o.buf)
-	}
-	return err
-}
-
-// History is what writeHistory writes, for the OpenAPI description; so are the
-// types below.
-type History struct {
-	Bed      *registry.BedID     `json:"bed" nullable:"true"`
-	Patient  *registry.PatientID `json:"patient" nullable:"true"`
-	From     time.Time           `json:"from"`
-	To       time.Time           `json:"to"`
-	Patients []Stay              `json:"patients" doc:"Who lay where in the range."`
-	Series   []Series            `json:"series"`
-	Gaps     []Gap               `json:"gaps" doc:"Where nothing was monitored at all."`
-}
-
-// A Stay says who lay where, cut to the range.
-type Stay struct {
-	Patient registry.PatientID `json:"patient"`
-	Bed     registry.BedID     `json:"bed"`
-	From    time.Time          `json:"from"`
-	To      time.Time          `json:"to"`
-}
-
-// A Series is one series of a history.
-type Series struct {
-	Box     protocol.BoxID    `json:"box"`
-	Bed     registry.BedID    `json:"bed"`
-	Device  protocol.DeviceID `json:"device"`
-	Channel string            `json:"channel"`
-	Code    protocol.Code     `json:"code"`
-	RefID   string            `json:"ref_id"`
-	Label   string            `json:"label"`
-	Sign    protocol.Sign     `json:"sign"`
-	Unit    string            `json:"unit"`
-	Places  int               `json:"places"`
-	Kind    string            `json:"kind" enum:"numeric,enumeration,event,unknown"`
-	Points  []Point           `json:"points,omitempty" doc:"[milliseconds since 1970, value or null, quality]"`
-	Buckets []Bucket          `json:"buckets,omitempty" doc:"Instead of points where there are more than max_points; those without readings are left out."`
-	Texts   []TextPoint       `json:"texts,omitempty" doc:"Words of an enumeration, or events."`
-	Gaps    []Gap             `json:"gaps"`
-}
-
-// A Point is [milliseconds since 1970, value or null, quality].
-type Point struct{}
-
-// Schema is that of a point.
-func (Point) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeArray, MinItems: new(3), MaxItems: new(3), Items: &huma.Schema{}}
-}
-
-// A Bucket summarises the readings of one stretch of time.
-type Bucket struct {
-	T     float64  `json:"t" doc:"Begin, milliseconds since 1970."`
-	Min   *float64 `json:"min" nullable:"true"`
-	Max   *float64 `json:"max" nullable:"true"`
-	Mean  *float64 `json:"mean" nullable:"true"`
-	Count int      `json:"count" doc:"Readings with a number."`
-	Bad   int      `json:"bad" doc:"Readings without."`
-}
-
-// A TextPoint is a word of an enumeration, or an event.
-type TextPoint struct {
-	T     float64 `json:"t" doc:"Milliseconds since 1970."`
-	Text  string  `json:"text"`
-	Phase string  `json:"phase,omitempty" enum:"start,continue,end,once,unknown" doc:"Of an event."`
-}
-
-// A Gap is a stretch without numbers, and why.
-type Gap struct {
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Reason string    `json:"reason" enum:"sensor-off,invalid,calibrating,device-lost,box-offline,dropped,pending,not-monitored,unknown"`
-	Detail string    `json:"detail"`
-}
-
-// streamed describes an answer that is written by hand.
-func (s *Server) streamed(name string, doc any) *huma.Response {
-	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(doc), true, name)
-	return &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
