@@ -305,3 +305,33 @@ func FuzzScanRecords(f *testing.F) {
 		}
 	})
 }
+
+func TestCloseEndsLongCallsAndNestedOnes(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	for i := range 5 {
+		o := heartRate(0)
+		o.At = o.At.Add(time.Duration(i) * time.Hour)
+		mustAppend(t, s, o)
+	}
+	sealAll(t, s)
+	done := make(chan error)
+	n := 0
+	err := s.Points(ctx, heartKey, series.MinTime, series.MaxTime, func(*series.Point) bool {
+		if n++; n == 1 {
+			go func() { done <- s.Close() }()
+			for !s.closing() {
+				time.Sleep(time.Millisecond)
+			}
+			if _, err := s.Keys(ctx, "box", series.MinTime, series.MaxTime); !errors.Is(err, series.ErrClosed) {
+				t.Errorf("a call within a call during Close: %v, want %v", err, series.ErrClosed)
+			}
+		}
+		return true
+	})
+	if !errors.Is(err, series.ErrClosed) || n != 1 {
+		t.Errorf("%v after %d points, want %v after 1", err, n, series.ErrClosed)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -133,6 +133,9 @@ func (l *lane) scanDay(ctx context.Context, txn *badger.Txn, d int32, id uint32,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if l.store.closing() {
+			return series.ErrClosed
+		}
 		var r packed.Readings
 		if err := it.Item().Value(func(v []byte) (err error) { r, err = packed.Decode(v); return err }); err != nil {
 			return fmt.Errorf("chunk %x: %w", it.Item().Key(), err)

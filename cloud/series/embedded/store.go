@@ -32,8 +32,9 @@ type Store struct {
 
 	readings, waves *lane
 
-	life   sync.RWMutex // held for reading by every call, for writing by Close
+	life   sync.Mutex // guards closed, and calls against Close
 	closed bool
+	calls  sync.WaitGroup
 
 	freeBytes func() (int64, error) // of the disk of cfg.Dir
 	now       func() time.Time
@@ -127,14 +128,23 @@ func (s *Store) checkLayout() error {
 	})
 }
 
-// begin keeps the store open until the returned func is called.
-func (s *Store) begin() (func(), error) {
-	s.life.RLock()
+// begin keeps the store open until the returned func is called. Calls may
+// nest: one that begins after Close fails, it does not wait.
+func (s *Store) begin() (end func(), err error) {
+	s.life.Lock()
+	defer s.life.Unlock()
 	if s.closed {
-		s.life.RUnlock()
 		return nil, series.ErrClosed
 	}
-	return s.life.RUnlock, nil
+	s.calls.Add(1)
+	return s.calls.Done, nil
+}
+
+// closing tells a long call that Close waits for it.
+func (s *Store) closing() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.closed
 }
 
 // Append implements series.Store.
@@ -214,11 +224,13 @@ func freeBytes(dir string) (int64, error) {
 // needs to be sealed: what is in memory is in the journal.
 func (s *Store) Close() error {
 	s.life.Lock()
-	defer s.life.Unlock()
-	if s.closed {
+	closed := s.closed
+	s.closed = true
+	s.life.Unlock()
+	if closed {
 		return nil
 	}
-	s.closed = true
+	s.calls.Wait()
 	return errors.Join(s.readings.journal.close(), s.waves.journal.close(), s.db.Close())
 }
 
