@@ -241,7 +241,7 @@ type op struct {
 func route[In, Out any](s *Server, o op, tag string, fn func(ctx context.Context, in *In) (*Out, error)) {
 	h := huma.Operation{
 		Method: o.method, Path: o.path, OperationID: o.id, Summary: o.summary, Description: o.says,
-		Tags: []string{tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody, Errors: append([]int{400, 429, 500}, o.errors...),
+		Tags: []string{tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody, Errors: append([]int{400, 500}, o.errors...),
 	}
 	if o.out != nil {
 		h.Responses = map[string]*huma.Response{"200": o.out}

@@ -9,6 +9,10 @@ import (
 	"monitorme/protocol"
 )
 
+// backlogFrom is how old the oldest reading in a box's queue must be to count
+// as backlog: a box that is up to date always has some that are on their way.
+const backlogFrom = 15 * time.Second
+
 // boxCauses are the reasons for silence that are on record for one box: its
 // own under "", and those of its devices.
 type boxCauses struct {
@@ -53,8 +57,8 @@ func (s *Server) causes(ctx context.Context, rv *review, box protocol.BoxID) (*b
 	b := s.Hub.Box(box)
 	if !b.Online && !b.LastContact.IsZero() {
 		out[""] = append(out[""], gap{b.LastContact, now, gapPending, "the box is offline since then; what it read comes when it is back"})
-	} else if b.Online && b.State.Queue.Entries > 0 && !b.State.Queue.Oldest.IsZero() {
-		out[""] = append(out[""], gap{b.State.Queue.Oldest, now, gapPending, "the box is sending what it kept"})
+	} else if q := b.State.Queue; b.Online && q.Entries > 0 && !q.Oldest.IsZero() && b.State.Sent.Sub(q.Oldest) > backlogFrom {
+		out[""] = append(out[""], gap{q.Oldest, b.State.Sent, gapPending, "the box is sending what it kept"})
 	}
 	return &boxCauses{out, !b.Online && b.LastContact.IsZero()}, nil
 }

@@ -175,6 +175,19 @@ func TestHistoryTellsWhyItHasGaps(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", more, s, want)
 		}
 	}
+	// The box is back and sends what it kept since -19; what is on its way is no backlog.
+	for oldest, want := range map[int]string{-19: gapPending, 0: gapUnknown} {
+		w.hub.ObserveState(protocol.BoxState{Box: "box-07", Online: true, Session: 3, Sent: now, Queue: protocol.QueueState{Entries: 7, Oldest: at(oldest).Add(-time.Second)}}, now)
+		var h history
+		b.get("/api/v1/beds/ward-1-bed-07/history"+query(at(-15), now, "&code=147842"), &h)
+		if len(h.Series) != 0 {
+			t.Fatalf("%+v", h.Series)
+		}
+		b.get("/api/v1/beds/ward-1-bed-07/history"+query(at(-25), at(-10), "&code=147842"), &h)
+		if gaps := h.Series[0].Gaps; len(gaps) == 0 || gaps[len(gaps)-1].Reason != want {
+			t.Errorf("oldest %d: %+v, want %s", oldest, gaps, want)
+		}
+	}
 	// Before the box stood there nothing was monitored.
 	var h history
 	b.get("/api/v1/beds/ward-1-bed-07/history"+query(now.Add(-30*time.Hour), at(-119), "&code=147842"), &h)

@@ -262,7 +262,7 @@ type cookieOutput struct {
 func (s *Server) routeSession() {
 	const tag = "Session"
 	route(s, op{method: http.MethodPost, path: "/api/v1/session", id: "login", summary: "Sign in", status: http.StatusNoContent,
-		says: "Sets the session cookie. Attempts are limited per account and address. A session ends after 15 minutes without use, and after 12 hours in any case; that of a station's screen lives while its stream is open, 30 days at most.", errors: []int{401, 422}}, tag, s.login)
+		says: "Sets the session cookie. Attempts are limited per account and address. A session ends after 15 minutes without use, and after 12 hours in any case; that of a station's screen lives while its stream is open, 30 days at most.", errors: []int{401, 403, 422, 429}}, tag, s.login)
 	route(s, op{method: http.MethodGet, path: "/api/v1/session", id: "session", summary: "Who is signed in", action: actSession, quiet: true,
 		says: "Asking does not count as use of the session."}, tag,
 		func(ctx context.Context, _ *struct{}) (*body[Session], error) {
@@ -272,7 +272,7 @@ func (s *Server) routeSession() {
 	route(s, op{method: http.MethodDelete, path: "/api/v1/session", id: "logout", summary: "Sign out", action: actSession, status: http.StatusNoContent,
 		says: "Ends the session and its streams."}, tag, s.logout)
 	route(s, op{method: http.MethodPut, path: "/api/v1/session/password", id: "changePassword", summary: "Change the own password", action: actSession, status: http.StatusNoContent,
-		says: "Ends all sessions of the user, this one too: sign in again.", errors: []int{422}}, tag, s.changePassword)
+		says: "Ends all sessions of the user, this one too: sign in again.", errors: []int{422, 429}}, tag, s.changePassword)
 }
 
 func (s *Server) cookie(ctx context.Context, value string) http.Cookie {
