@@ -24,6 +24,7 @@ const (
 	maxRawPoints = 1_000_000           // of one answer
 	maxBuckets   = 20_000              // max_points
 	maxWaves     = time.Hour           // of one request
+	seriesBack   = 24 * time.Hour      // how long a silent series is still expected
 	eventsBack   = 7 * 24 * time.Hour  // how far before a range a cause may have begun
 	reviewWait   = 10 * time.Second    // for a free place
 )
@@ -96,6 +97,8 @@ type window struct {
 	box      protocol.BoxID
 	bed      registry.BedID
 	from, to time.Time
+	// since is when the box came there, up to seriesBack before from.
+	since time.Time
 }
 
 // A review is one look back, ready to be computed.
@@ -139,7 +142,7 @@ func (s *Server) bedHistory(ctx context.Context, bed registry.BedID, q HistoryQu
 	if rv.patients, err = s.Registry.PatientsAt(ctx, bed, rv.from, rv.to); err != nil {
 		return nil, err
 	}
-	if err := s.place(ctx, rv, bed, rv.from, rv.to); err != nil {
+	if err := s.place(ctx, rv, bed, rv.from.Add(-seriesBack), rv.to); err != nil {
 		return nil, err
 	}
 	lay := make([]gap, len(rv.patients))
@@ -171,23 +174,32 @@ func (s *Server) patientHistory(ctx context.Context, id registry.PatientID, q Hi
 		return nil, err
 	}
 	rv.patient = id
-	if rv.patients, err = s.Registry.BedsOf(ctx, id, rv.from, rv.to); err != nil {
+	stays, err := s.Registry.BedsOf(ctx, id, rv.from.Add(-seriesBack), rv.to)
+	if err != nil {
 		return nil, err
 	}
-	for _, a := range rv.patients {
+	for _, a := range stays {
+		if !a.To.After(rv.from) {
+			continue
+		}
 		if err := s.place(ctx, rv, a.Bed, a.From, a.To); err != nil {
 			return nil, err
 		}
+		a.From = later(a.From, rv.from)
+		rv.patients = append(rv.patients, a)
 	}
 	s.look(ctx, actHistory, "patient", id)
 	return s.reviewed(ctx, rv)
 }
 
-// place adds the windows of a bed in [from, to).
+// place adds the windows of a bed in [from, to), which may begin before the
+// range of the review.
 func (s *Server) place(ctx context.Context, rv *review, bed registry.BedID, from, to time.Time) error {
 	ps, err := s.Registry.PlacementsAt(ctx, bed, from, to)
 	for _, p := range ps {
-		rv.windows = append(rv.windows, window{p.Box, bed, p.From, p.To})
+		if p.To.After(rv.from) {
+			rv.windows = append(rv.windows, window{p.Box, bed, later(p.From, rv.from), p.To, p.From})
+		}
 	}
 	return err
 }
@@ -261,11 +273,12 @@ type line struct {
 }
 
 // seriesOf lists the series that a review is about, by sign, code, device,
-// channel and box.
+// channel and box: also those that fell silent before the range, so that their
+// silence is told.
 func (s *Server) seriesOf(ctx context.Context, rv *review) ([]line, error) {
 	byKey := map[series.Key]*line{}
 	for _, w := range rv.windows {
-		infos, err := s.Series.Keys(ctx, w.box, w.from, w.to)
+		infos, err := s.Series.Keys(ctx, w.box, w.since, w.to)
 		if err != nil {
 			return nil, err
 		}
