@@ -59,7 +59,7 @@ func (s *Server) routeAlerts() {
 	route(s, op{method: http.MethodGet, path: "/api/v1/alerts", id: "alerts", summary: "List the alarms of a unit", action: actAlerts,
 		says: "state=active gives those that are not over, the most urgent first; state=all those that began in [from, to), newest first, 31 days at most.", errors: []int{404, 422}}, tag, s.listAlerts)
 	route(s, op{method: http.MethodPost, path: "/api/v1/alerts/{id}/acknowledge", id: "acknowledge", summary: "Acknowledge an alarm", action: actAcknowledge,
-		says: "Says that somebody takes care. It does not end the alarm. Doing it again keeps the first.", errors: []int{404, 409}}, tag, s.acknowledge)
+		says: "Says that somebody takes care. An alarm whose condition holds goes on; one that is latched ends. Doing it again keeps the first.", errors: []int{404, 409}}, tag, s.acknowledge)
 }
 
 type alertsInput struct {
