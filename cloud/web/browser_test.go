@@ -219,3 +219,14 @@ func station(t *testing.T, f *fakeWard, width, height int, more ...chromedp.Exec
 	p.until("values are live", "document.querySelector('.connection.live')")
 	return p
 }
+
+const (
+	arrowRight = kb.ArrowRight
+	arrowLeft  = kb.ArrowLeft
+)
+
+type step = chromedp.Action[chromedp.Void]
+
+func focus(selector string) []step { return []step{chromedp.Focus(chromedp.CSS(selector))} }
+
+func scroll(selector string) []step { return []step{chromedp.ScrollIntoView(chromedp.CSS(selector))} }

@@ -12,6 +12,22 @@ export class AlarmList extends WardElement {
   private sending = new Set<string>();
   private failed = new Map<string, string>();
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener('keydown', this.onKey);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener('keydown', this.onKey);
+  }
+
+  private onKey = (e: KeyboardEvent): void => {
+    const at = e.target instanceof HTMLElement ? e.target : null;
+    if (e.ctrlKey || e.altKey || e.metaKey || e.repeat || at?.closest('input, select, textarea, dialog')) return;
+    if (e.key === 'a' || (e.key === 'Enter' && !at?.closest('button, a, summary'))) this.acknowledgeFirst();
+  };
+
   protected override render(): TemplateResult {
     const alerts = this.ward.sorted();
     return html`<section class="alarms" aria-label=${text.alarms}>

@@ -51,18 +51,19 @@ export const pauseLength = 120_000;
 export interface Pause {
   until: number;
   rank: number;
-  known: ReadonlySet<string>;
+  /** Ranks of the alarms that were known when it began. */
+  known: ReadonlyMap<string, number>;
 }
 
 export function pauseSound(alerts: readonly Alert[], time: number): Pause {
   const heard = alerts.filter(audible);
-  return { until: time + pauseLength, rank: Math.max(0, ...heard.map(rankOf)), known: new Set(heard.map((a) => a.id)) };
+  return { until: time + pauseLength, rank: Math.max(0, ...heard.map(rankOf)), known: new Map(heard.map((a) => [a.id, rankOf(a)])) };
 }
 
 /** The priority to sound now, and the pause that is left of one. */
 export function sounding(alerts: readonly Alert[], pause: Pause | null, time: number): { priority: Priority | null; pause: Pause | null } {
   const heard = alerts.filter(audible);
-  const over = (p: Pause): boolean => time >= p.until || heard.some((a) => !p.known.has(a.id) && rankOf(a) > p.rank);
+  const over = (p: Pause): boolean => time >= p.until || heard.some((a) => rankOf(a) > p.rank && rankOf(a) > (p.known.get(a.id) ?? 0));
   if (pause && over(pause)) pause = null;
   if (pause || heard.length === 0) return { priority: null, pause };
   const top = Math.max(...heard.map(rankOf));

@@ -1,7 +1,6 @@
 // The station: every bed in sight, each large in turn, alarms always beside.
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
-import type { AlarmList } from './alarm-list';
 import './alarm-list';
 import './bed-tile';
 import { WardElement } from './element';
@@ -54,13 +53,10 @@ export class StationScreen extends WardElement {
     if (e.ctrlKey || e.altKey || e.metaKey || at?.closest('input, select, textarea, dialog')) return;
     const onControl = at?.closest('button, a, summary') !== null && at !== null;
     const time = performance.now();
-    const first = (): void => this.querySelector<AlarmList>('alarm-list')?.acknowledgeFirst();
     switch (e.key) {
       case 'ArrowRight': this.rotation.move(1, time); break;
       case 'ArrowLeft': this.rotation.move(-1, time); break;
       case ' ': if (onControl) return; this.toggle(); break;
-      case 'Enter': if (onControl) return; first(); break;
-      case 'a': first(); break;
       case 'o': go(`/bed/${encodeURIComponent(this.rotation.current)}`); break;
       default: return;
     }

@@ -6,7 +6,9 @@ import type { Colour } from './vitals';
 export const pxPerMm = 96 / 25.4;
 /** Width of the erase bar, px. */
 const bar = 14;
+/** Customary gains of an ECG, mm/mV; the first only where everything is small. */
 const gains = [20, 10, 5, 2.5];
+const small = 0.6;
 
 export type WaveKind = 'ecg' | 'pleth' | 'pressure' | 'breath' | 'other';
 
@@ -61,7 +63,7 @@ export class Scale {
   private fitECG(seen: { low: number; high: number }, height: number): boolean {
     const span = seen.high - seen.low;
     const middle = (seen.low + seen.high) / 2;
-    const gain = gains.find((g) => span * g * pxPerMm <= height * 0.92) ?? 0;
+    const gain = gains.find((g) => span * g * pxPerMm <= height * 0.92 && (g <= 10 || span < small)) ?? 0;
     // A flat line stays flat: at the most 20 mm/mV, never stretched to fill.
     const shown = gain > 0 ? height / (gain * pxPerMm) : span * 1.1;
     const fits = seen.low >= this.low && seen.high <= this.high;
