@@ -38,11 +38,12 @@ func (e *RefusedError) Error() string {
 // Unwrap makes errors.Is(err, ErrRefused) true.
 func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.Reason} }
 
-// Check tells whether a store can keep the observations: nil, or a
-// *RefusedError. Every Store applies it first, and then stores nothing.
-func Check(box protocol.BoxID, obs []protocol.Observation) error {
-	var refused *RefusedError
+// Sift separates the observations that a store can keep from the others. It
+// gives those to store and the refusal of the rest, or obs itself and nil.
+// Every Store applies it first.
+func Sift(box protocol.BoxID, obs []protocol.Observation) ([]protocol.Observation, *RefusedError) {
 	boxErr := protocol.CheckID("box", string(box))
+	var refused *RefusedError
 	for i := range obs {
 		err := boxErr
 		if err == nil {
@@ -57,7 +58,40 @@ func Check(box protocol.BoxID, obs []protocol.Observation) error {
 		refused.Indexes = append(refused.Indexes, i)
 	}
 	if refused == nil {
-		return nil
+		return obs, nil
+	}
+	var good []protocol.Observation
+	next := 0
+	for _, i := range refused.Indexes {
+		good = append(good, obs[next:i]...)
+		next = i + 1
+	}
+	return append(good, obs[next:]...), refused
+}
+
+// Sifted is the error of an Append of which Sift refused some, and err is what
+// became of the others: that, unless it is nil or a refusal too. Its indexes
+// then become those of the whole.
+func Sifted(refused *RefusedError, err error) error {
+	if refused == nil {
+		return err
+	}
+	rest, ok := errors.AsType[*RefusedError](err)
+	switch {
+	case ok:
+		all := slices.Clone(refused.Indexes)
+		for _, i := range rest.Indexes {
+			for _, r := range refused.Indexes {
+				if r <= i {
+					i++
+				}
+			}
+			all = append(all, i)
+		}
+		slices.Sort(all)
+		return &RefusedError{Indexes: all, Reason: refused.Reason}
+	case err != nil:
+		return err
 	}
 	return refused
 }

@@ -38,15 +38,16 @@ func NewClient(base *url.URL, doer Doer) *Client {
 
 // Append implements Store.
 func (c *Client) Append(ctx context.Context, box protocol.BoxID, obs []protocol.Observation) error {
-	if err := Check(box, obs); err != nil {
-		return err
+	good, refused := Sift(box, obs)
+	if len(good) == 0 && refused != nil {
+		return refused
 	}
-	body := bytes.NewReader(appendObservations(nil, obs))
+	body := bytes.NewReader(appendObservations(nil, good))
 	resp, err := c.do(ctx, http.MethodPost, "append", url.Values{"box": {string(box)}}, body)
-	if err != nil {
-		return err
+	if err == nil {
+		err = resp.Body.Close()
 	}
-	return resp.Body.Close()
+	return Sifted(refused, err)
 }
 
 // Keys implements Store.

@@ -30,8 +30,7 @@ type Store interface {
 	// microsecond is one reading, the first one written stays. Late and
 	// unordered observations are welcome. An error is retryable as a whole,
 	// unless it is a *RefusedError: then the observations it names can never be
-	// stored, the others may or may not be, and are to be appended again
-	// without them.
+	// stored, and all others are.
 	// Concurrent calls are committed together.
 	Append(ctx context.Context, box protocol.BoxID, obs []protocol.Observation) error
 

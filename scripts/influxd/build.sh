@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds a real InfluxDB 2.7 server for the tests and prints its path.
 #
-# It needs go, cargo, a C compiler and the two package registries, takes some
-# ten minutes of one core the first time, and nothing the second time. The
+# It needs go, cargo, a C compiler and the two package registries, takes a few
+# minutes of two cores the first time, and nothing the second time. The
 # server has no web interface; the tests need none.
 # MONITORME_CACHE moves the cache away from ${XDG_CACHE_HOME:-~/.cache}/monitorme.
 set -eu

@@ -335,3 +335,48 @@ func TestCloseEndsLongCallsAndNestedOnes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestASealThatFailsIsReportedOnceAndMadeUpFor(t *testing.T) {
+	var log bytes.Buffer
+	cfg := Default()
+	cfg.Dir, cfg.MinFreeBytes = t.TempDir(), 64<<20
+	s, err := Open(cfg, slog.New(slog.NewTextHandler(&log, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustAppend(t, s, heartRate(0))
+	if err := s.db.Close(); err != nil { // the database is lost under the store
+		t.Fatal(err)
+	}
+	trouble := ""
+	for range 3 {
+		if trouble = s.readings.sealNow(trouble); trouble == "" {
+			t.Fatal("a seal without a database succeeded")
+		}
+	}
+	if n := strings.Count(log.String(), "cannot seal"); n != 1 {
+		t.Errorf("reported %d times, want once", n)
+	}
+	if s.Health() == nil {
+		t.Error("health says nothing")
+	}
+	mustAppend(t, s, heartRate(1)) // goes on
+	if s.db, err = badger.Open(badgerOptions(filepath.Join(cfg.Dir, "chunks"), slog.New(slog.DiscardHandler))); err != nil {
+		t.Fatal(err)
+	}
+	if got := values(t, s); len(got) != 2 {
+		t.Errorf("%v, want two", got)
+	}
+	for range 2 { // what was set aside, then the rest
+		if trouble = s.readings.sealNow(trouble); trouble != "" {
+			t.Fatal(trouble)
+		}
+	}
+	if err := s.Health(); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	if got, files := values(t, s), journalFiles(t, cfg.Dir); len(got) != 2 || len(files) != 0 {
+		t.Errorf("%v and journal %v, want two and none", got, files)
+	}
+}

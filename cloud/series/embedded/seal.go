@@ -21,6 +21,7 @@ func (l *lane) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	due := l.nextSeal(time.Now())
+	trouble := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,7 +31,7 @@ func (l *lane) run(ctx context.Context) {
 				continue
 			}
 			due = l.nextSeal(now)
-			l.sealNow()
+			trouble = l.sealNow(trouble)
 		}
 	}
 }
@@ -42,18 +43,21 @@ func (l *lane) nextSeal(now time.Time) time.Time {
 	return now.Add(late.Truncate(l.sealEvery).Add(l.sealEvery).Sub(late.Round(0)))
 }
 
-// sealNow seals once and reports.
-func (l *lane) sealNow() {
+// sealNow seals once. It reports what fails, unless that is what failed last
+// time, and returns it.
+func (l *lane) sealNow(last string) string {
 	end, err := l.store.begin()
 	if err != nil {
-		return
+		return last
 	}
 	defer end()
-	before := l.health()
-	err = l.seal()
-	if err != nil && (before == nil || before.Error() != l.health().Error()) {
+	if err = l.seal(); err == nil {
+		return ""
+	}
+	if err.Error() != last {
 		l.store.log.Error("cannot seal; readings stay in the journal and it is tried again", "lane", l.name, "err", err)
 	}
+	return err.Error()
 }
 
 // seal moves what is in memory into chunks: all of it, or, after a seal that

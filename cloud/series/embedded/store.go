@@ -149,21 +149,18 @@ func (s *Store) closing() bool {
 
 // Append implements series.Store.
 func (s *Store) Append(ctx context.Context, box protocol.BoxID, obs []protocol.Observation) error {
-	if err := series.Check(box, obs); err != nil {
-		return err
-	}
 	end, err := s.begin()
 	if err != nil {
 		return err
 	}
 	defer end()
+	good, refused := series.Sift(box, obs)
+	readings := make([]entry, 0, len(good))
 	var waves []entry
-	readings := make([]entry, 0, len(obs))
-	for i := range obs {
-		o := &obs[i]
-		e := entry{key: series.Key{Box: box, Device: o.Device, Channel: o.Channel, Code: o.Code}}
+	for i := range good {
+		o := &good[i]
+		e := entry{key: series.Key{Box: box, Device: o.Device, Channel: o.Channel, Code: o.Code}, at: o.At.UnixMicro()}
 		e.attr, e.mant, e.word = packed.Of(o)
-		e.at = o.At.UnixMicro()
 		if o.Kind == protocol.KindSamples {
 			waves = append(waves, e)
 		} else {
@@ -173,7 +170,7 @@ func (s *Store) Append(ctx context.Context, box protocol.BoxID, obs []protocol.O
 	if err := s.readings.append(ctx, readings); err != nil {
 		return err
 	}
-	return s.waves.append(ctx, waves)
+	return series.Sifted(refused, s.waves.append(ctx, waves))
 }
 
 // Run seals what is in memory into chunks, and drops what is older than it is

@@ -61,19 +61,17 @@ func (s *Store) Append(ctx context.Context, box protocol.BoxID, obs []protocol.O
 	if s.closed.Load() {
 		return series.ErrClosed
 	}
-	if err := series.Check(box, obs); err != nil {
-		return err
-	}
+	good, refused := series.Sift(box, obs)
 	var readings, waves []line
-	for i := range obs {
-		l := line{text: string(appendLine(nil, box, &obs[i])), index: i}
-		if obs[i].Kind == protocol.KindSamples {
+	for i := range good {
+		l := line{text: string(appendLine(nil, box, &good[i])), index: i}
+		if good[i].Kind == protocol.KindSamples {
 			waves = append(waves, l)
 		} else {
 			readings = append(readings, l)
 		}
 	}
-	return joinRefused(s.readings.Do(ctx, readings), s.waves.Do(ctx, waves))
+	return series.Sifted(refused, joinRefused(s.readings.Do(ctx, readings), s.waves.Do(ctx, waves)))
 }
 
 // joinRefused is the error of an append of two parts: refused only if the
@@ -92,13 +90,17 @@ func joinRefused(a, b error) error {
 	return b
 }
 
-// Health is nil, or says what is wrong.
+// Health is nil, or says what is wrong. It takes at most five seconds.
 func (s *Store) Health(ctx context.Context) error {
 	if s.closed.Load() {
 		return series.ErrClosed
 	}
-	if ok, err := s.client.Ping(ctx); err != nil || !ok {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if ok, err := s.client.Ping(ctx); err != nil {
 		return fmt.Errorf("InfluxDB at %s does not answer: %w", s.cfg.URL, err)
+	} else if !ok {
+		return fmt.Errorf("InfluxDB at %s answers, but not as InfluxDB does", s.cfg.URL)
 	}
 	if err := s.trouble.Load(); err != nil && *err != nil {
 		return fmt.Errorf("InfluxDB at %s does not take readings: %w", s.cfg.URL, *err)

@@ -538,21 +538,25 @@ func refusals(s *suite) {
 		"no rate":   func(o *protocol.Observation) { *o = wave(t0, 1, 0, 1) },
 		"long wave": func(o *protocol.Observation) { *o = wave(t0, 1, 1, protocol.MaxSamples+1) },
 	}
+	var stored []protocol.Observation
 	for name, spoil := range bad {
+		first, second := good, good
+		first.At = t0.Add(time.Duration(len(stored)) * time.Second)
+		second.At = first.At.Add(time.Second)
 		o := good
 		spoil(&o)
-		err := s.store.Append(context.Background(), s.box, []protocol.Observation{good, o, good, o})
+		err := s.store.Append(context.Background(), s.box, []protocol.Observation{first, o, second, o})
 		refused, ok := errors.AsType[*series.RefusedError](err)
 		if !ok || !errors.Is(err, series.ErrRefused) {
 			s.Fatalf("%s: %v, want refused", name, err)
 		}
 		s.equal(name, []int{1, 3}, refused.Indexes)
+		stored = append(stored, first, second) // the others are not lost for it
 	}
 	if err := s.store.Append(context.Background(), "a/b", []protocol.Observation{good}); !errors.Is(err, series.ErrRefused) {
 		s.Fatalf("box a/b: %v, want refused", err)
 	}
-	s.append(good)
-	s.equal("points", pointsOf(good), s.points(s.key(good), t0, t0.Add(time.Hour)))
+	s.equal("points", pointsOf(stored...), s.points(s.key(good), t0, t0.Add(time.Hour)))
 }
 
 func concurrentAppends(s *suite) {
