@@ -3,12 +3,14 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/intellivue"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
 )
 
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
+	intellivue.Driver,
 	nonin.Driver,
 	nonin.SpotCheck,
 	stayhealthy.Driver,
