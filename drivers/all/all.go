@@ -4,6 +4,7 @@ package all
 import (
 	"monitorme/drivers"
 	"monitorme/drivers/intellivue"
+	"monitorme/drivers/masimo"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
 )
@@ -11,6 +12,7 @@ import (
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
 	intellivue.Driver,
+	masimo.Driver,
 	nonin.Driver,
 	nonin.SpotCheck,
 	stayhealthy.Driver,
