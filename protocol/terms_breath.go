@@ -121,4 +121,7 @@ var gasTerms = []Term{
 	ventilator(private(0xF190), "MONITORME_MAC", "MAC", "minimum alveolar concentration, sum of agents", "1", 1, 0, 10),
 	ventilator(private(0xF191), "MONITORME_MAC_ET", "MAC et", "minimum alveolar concentration, sum of agents, end-tidal", "1", 1, 0, 10),
 	ventilator(private(0xF192), "MONITORME_AMBIENT_PRESSURE", "Pamb", "ambient pressure", "mm[Hg]", 0, 300, 900),
+	ventilator(private(0xF193), "MONITORME_OXYGEN_CONSUMPTION", "VO2", "oxygen consumption", "mL/min", 0, 0, 5000),
+	ventilator(private(0xF194), "MONITORME_CO2_PRODUCTION", "VCO2", "CO2 production", "mL/min", 0, 0, 5000),
+	ventilator(private(0xF195), "MONITORME_RESPIRATORY_QUOTIENT", "RQ", "respiratory quotient", "1", 2, 0, 5),
 }

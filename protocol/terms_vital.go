@@ -74,6 +74,9 @@ var pressureTerms = slices.Concat([]Term{
 	pressures(150068, "MDC_PRESS_BLD_ATR_RIGHT", "RAP", "right atrial pressure", -50, 360, paceSecond, "blue"),
 	pressures(150084, "MDC_PRESS_BLD_VEN_CENT", "CVP", "central venous pressure", -20, 50, paceSecond, "blue"),
 	pressures(150088, "MDC_PRESS_BLD_VEN_UMB", "UVP", "umbilical venous pressure", -20, 50, paceSecond, "blue"),
+	pressures(private(0xF134), "MONITORME_PRESS_RIGHT_VENTRICLE", "RVP", "right ventricular pressure", -50, 200, paceSecond, "blue"),
+	pressures(private(0xF138), "MONITORME_PRESS_SPECIAL", "SP", "pressure of a special site, as the monitor calls it", -50, 360, paceSecond, "white"),
+	pressures(private(0xF13C), "MONITORME_PRESS_FEMORAL_VEIN", "FEMV", "femoral venous pressure", -20, 100, paceSecond, "blue"),
 	[]Term{
 		numeric(150052, "MDC_PRESS_BLD_ART_PULM_WEDGE", "PAWP", "pulmonary artery wedge pressure", SignBloodPressure, "mm[Hg]", 0, -20, 100, paceEpisodic, "yellow"),
 		numeric(150276, "MDC_OUTPUT_CARD", "CO", "cardiac output", "", "L/min", 1, 0, 30, paceMinute, "white"),
@@ -138,4 +141,7 @@ var otherTerms = []Term{
 	numeric(private(0xF163), "MONITORME_STEPS", "Steps", "steps counted since switched on", "", "1", 0, 0, 0, paceMinute, "white"),
 	numeric(private(0xF164), "MONITORME_BATTERY_LEVEL", "Battery", "battery of the device", "", "%", 0, 0, 100, paceMinute, "white"),
 	numeric(private(0xF165), "MONITORME_BATTERY_VOLTAGE", "Battery V", "battery voltage of the device", "", "V", 2, 0, 60, paceMinute, "white"),
+	numeric(private(0xF166), "MONITORME_TRAIN_OF_FOUR_RATIO", "TOF %", "fourth to first answer of a train of four", "", "%", 0, 0, 200, paceMinute, "white"),
+	numeric(private(0xF167), "MONITORME_TRAIN_OF_FOUR_COUNT", "TOF", "answers to a train of four", "", "1", 0, 0, 4, paceMinute, "white"),
+	numeric(private(0xF168), "MONITORME_POST_TETANIC_COUNT", "PTC", "answers after a tetanic stimulus", "", "1", 0, 0, 30, paceMinute, "white"),
 }
