@@ -37,6 +37,20 @@ type Driver struct {
 	// Codes are what it can emit, for `monitorme-edge drivers` and docs.
 	Codes []protocol.Code
 
+	// The rest is for recognising a device on an unknown port; zero values are
+	// always safe, and only ask for more evidence.
+
+	// Checked tells that every frame that Stats counts was held against a
+	// checksum or CRC. Two such in a row claim a port, of others it takes five.
+	Checked bool
+	// USB are ids of the device itself or of its own cable, as "22A3:0047", or
+	// "1C3D" for all of a vendor; upper case. An adapter that serves any device
+	// does not belong here. They are hints: such a driver is tried earlier.
+	USB []string
+	// Questions are harmless, and are put to an unknown, silent device if the
+	// site permits it, on Line, in order.
+	Questions []Question
+
 	// NewDecoder gives a fresh decoder of the device-to-host bytes.
 	NewDecoder func() Decoder
 	// Run talks to one device until ctx ends or the port fails, and gives what
@@ -48,6 +62,17 @@ type Driver struct {
 	// Simulate plays the device at the far end of the wire for the patient
 	// until ctx ends or the wire fails. It is what tests and the demo ward run.
 	Simulate func(ctx context.Context, wire Port, patient Patient) error
+}
+
+// A Question may be put to any device that might be at the other end: identify,
+// version or status, never a start, a zero, an alarm limit, a reset or a
+// setting, and nothing that another device of the port could take for one.
+type Question struct {
+	Send []byte
+	// Answered tells whether what was heard since Send, at most 4 KiB, holds
+	// the answer that only this device gives. Nil: a frame that the decoder
+	// counts is the answer; that is for drivers whose frames are Checked.
+	Answered func(heard []byte) bool
 }
 
 // Emit takes one observation. It never blocks for long and must not be called
@@ -66,28 +91,6 @@ type Port interface {
 // open; devices that switch speed during their handshake need it.
 type LineSetter interface {
 	SetLine(Line) error
-}
-
-// Parity of a serial line.
-type Parity uint8
-
-const (
-	ParityNone Parity = iota
-	ParityOdd
-	ParityEven
-	ParityMark
-	ParitySpace
-)
-
-// Line is the settings of a serial line. The zero value of each field but Baud
-// means the usual: 8 data bits, no parity, 1 stop bit, DTR and RTS high.
-type Line struct {
-	Baud     int
-	DataBits int // 5 to 8; 0 is 8
-	Parity   Parity
-	StopBits int // 1 or 2; 0 is 1
-	DTRLow   bool
-	RTSLow   bool
 }
 
 // A Decoder turns the bytes of one device into observations. It is pure: no

@@ -24,6 +24,7 @@ var Driver = drivers.Driver{
 	Sheet:   "docs/devices/stayhealthy.md",
 	Line:    drivers.Line{Baud: 115200},
 	Silence: 3 * time.Second, // three status frames
+	Checked: true,
 	Codes: []protocol.Code{
 		protocol.HeartRate, protocol.ECGLeadII, protocol.SpO2, protocol.PulseRate, protocol.Pleth,
 		protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean,
