@@ -27,7 +27,7 @@ import (
 const (
 	pathPrefix = "/internal/v1/series/"
 	maxAppend  = 32 << 20 // bytes of the body of an append
-	maxFrame   = 64 << 20 // bytes
+	maxFrame   = 16 << 20 // bytes; the texts of a frame are half of it at most
 	framePart  = 1024     // readings in a frame
 	frameBlock = 16       // blocks in a frame
 )

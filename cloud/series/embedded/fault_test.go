@@ -129,6 +129,12 @@ func TestADamagedJournalGivesWhatIsIntactAndIsKept(t *testing.T) {
 	if files := journalFiles(t, dir); len(files) != 1 || !strings.HasSuffix(files[0], ".damaged") {
 		t.Errorf("files %v, want the damaged one set aside", files)
 	}
+	s.Close()
+	s = openAt(t, dir)
+	mustAppend(t, s, heartRate(5))
+	if files := journalFiles(t, dir); len(files) != 2 || filepath.Base(files[0])+".damaged" == filepath.Base(files[1]) {
+		t.Errorf("files %v: a name is used again", files)
+	}
 }
 
 func TestAChunkThatCannotBeReadIsSetAsideAndSealingGoesOn(t *testing.T) {

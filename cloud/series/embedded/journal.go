@@ -33,7 +33,10 @@ var (
 	castagnoli  = crc32.MakeTable(crc32.Castagnoli)
 )
 
-const recordHead = 12
+const (
+	recordHead    = 12
+	damagedSuffix = ".damaged"
+)
 
 // openJournal finds the segments of the journal. It changes nothing.
 func openJournal(dir, name string) (*journal, error) {
@@ -44,6 +47,7 @@ func openJournal(dir, name string) (*journal, error) {
 	}
 	for _, e := range files { // sorted by name, and so by number
 		rest, ok := strings.CutPrefix(e.Name(), name+"-")
+		rest, aside := strings.CutSuffix(rest, damagedSuffix)
 		digits, ok2 := strings.CutSuffix(rest, ".journal")
 		if !ok || !ok2 {
 			continue
@@ -52,7 +56,10 @@ func openJournal(dir, name string) (*journal, error) {
 		if err != nil {
 			return nil, fmt.Errorf("journal %s: the name is not one of ours: move it away", e.Name())
 		}
-		j.seq = max(j.seq, seq)
+		j.seq = max(j.seq, seq) // also of those set aside: no name is used again
+		if aside {
+			continue
+		}
 		j.done = append(j.done, filepath.Join(dir, e.Name()))
 	}
 	return j, nil

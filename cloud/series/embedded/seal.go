@@ -144,7 +144,7 @@ func (l *lane) removeFiles() error {
 	var errs []error
 	for _, p := range l.files {
 		if l.damaged[p] {
-			errs = append(errs, os.Rename(p, p+".damaged"))
+			errs = append(errs, os.Rename(p, p+damagedSuffix))
 		} else {
 			errs = append(errs, os.Remove(p))
 		}
