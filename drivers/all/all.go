@@ -5,6 +5,7 @@ import (
 	"monitorme/drivers"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/masimo"
+	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
 )
@@ -13,6 +14,8 @@ import (
 var Drivers = []drivers.Driver{
 	intellivue.Driver,
 	masimo.Driver,
+	nellcor.Driver,
+	nellcor.N200,
 	nonin.Driver,
 	nonin.SpotCheck,
 	stayhealthy.Driver,
