@@ -61,8 +61,8 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Authorise decides whether a certificate that the authority has signed may
-// still connect: revocation, unknown boxes. Its error is logged.
+// Authorise decides whether a box whose certificate the authority has signed
+// may still connect: revocation, unknown boxes. Its error is logged.
 type Authorise func(name, fingerprint string) error
 
 // Security is how the broker knows itself and its clients.

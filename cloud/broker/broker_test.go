@@ -48,8 +48,8 @@ func start(t *testing.T) *fixture {
 	f.broker, err = New(cfg, Security{Certificate: cert, Clients: ca.Pool(), Authorise: func(name, _ string) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.revoked[name] {
-			return errors.New("revoked")
+		if f.revoked[name] || !strings.HasPrefix(name, "box-") {
+			return errors.New("revoked or unknown")
 		}
 		return nil
 	}}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

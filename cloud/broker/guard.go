@@ -76,7 +76,7 @@ func (g *guard) identify(cl *mqtt.Client, pk packets.Packet) (string, pki.Role, 
 	if role == pki.RoleBox && cl.ID != name || !strings.HasPrefix(cl.ID, name) {
 		return name, "", fmt.Errorf("client id %q is not the certificate's %q", cl.ID, name)
 	}
-	if g.authorise != nil {
+	if role == pki.RoleBox && g.authorise != nil {
 		if err := g.authorise(name, print); err != nil {
 			return name, "", err
 		}

@@ -234,6 +234,14 @@ func (m *MQTT) take(_ paho.Client, msg paho.Message) {
 	}
 }
 
+// Check says whether messages arrive: nil, or what is wrong.
+func (m *MQTT) Check() error {
+	if m.client.Load() == nil {
+		return fmt.Errorf("not connected to the broker %s", m.cfg.Broker)
+	}
+	return nil
+}
+
 // Publish sends a message down. An error means that it may not have been sent.
 func (m *MQTT) Publish(topic string, payload []byte) error {
 	c := m.client.Load()

@@ -211,7 +211,7 @@ func (s *Service) openIngest(context.Context) error {
 	}
 	s.add("ingest", in.Run, in.Check)
 	s.add("contacts", contacts.Run, nil)
-	s.add("broker", func(ctx context.Context) error { return src.run(ctx, in.Handle) }, nil)
+	s.add("broker", func(ctx context.Context) error { return src.run(ctx, in.Handle) }, src.check)
 	return nil
 }
 
@@ -285,6 +285,8 @@ func (s *Service) serviceCertificate(cfg *ingest.MQTTConfig) error {
 
 type embeddedSource struct{ b *broker.Broker }
 
+func (e *embeddedSource) check() error { return nil }
+
 func (e *embeddedSource) publish(topic string, payload []byte) error {
 	return e.b.Publish(topic, payload)
 }
@@ -297,6 +299,8 @@ func (e *embeddedSource) run(ctx context.Context, handle func(string, []byte)) e
 }
 
 type mqttSource struct{ *ingest.MQTT }
+
+func (m mqttSource) check() error { return m.Check() }
 
 func (m mqttSource) publish(topic string, payload []byte) error { return m.Publish(topic, payload) }
 func (m mqttSource) run(ctx context.Context, handle func(string, []byte)) error {

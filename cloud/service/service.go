@@ -210,4 +210,5 @@ func (s *Service) peerClient(module string) (*peer.Client, error) {
 type source interface {
 	run(ctx context.Context, handle func(topic string, payload []byte)) error
 	publish(topic string, payload []byte) error
+	check() error // nil, or why no messages arrive
 }
