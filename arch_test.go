@@ -67,6 +67,7 @@ var importRules = []importRule{
 	{from: "drivers/framer", may: []string{"protocol", "drivers"}},
 	{from: "drivers/patient", may: []string{"protocol", "drivers"}},
 	{from: "drivers/play", may: []string{"drivers"}},
+	{from: "drivers/capture", may: []string{"drivers"}},
 	{from: "drivers/drivertest", may: []string{"protocol", "drivers"}},
 	{from: "drivers/all", may: []string{"drivers"}},
 	{from: "drivers/simulator", may: []string{"protocol", "drivers"}},
@@ -74,6 +75,7 @@ var importRules = []importRule{
 	{from: "edge/agent", may: []string{"protocol", "drivers", "edge"}},
 	{from: "edge", exact: true, may: []string{"protocol", "drivers", "edge"}},
 	{from: "edge/port", may: []string{"protocol", "drivers"}}, // it implements drivers.Port
+	{from: "edge/probe", may: []string{"protocol", "drivers", "edge/port"}},
 	{from: "edge/uplink", may: []string{"protocol", "edge/queue", "edge/clock"}},
 	{from: "edge/queue", may: []string{"protocol", "edge/clock"}},
 	{from: "edge", may: []string{"protocol"}},
