@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"monitorme/drivers/capture"
 )
 
 // Sockets: a terminal server that lost power sends nothing, so the kernel asks
@@ -55,15 +57,14 @@ func (p *tcpPort) Write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
-// filePort plays recorded bytes at the pace of the line, once. Writes are
-// swallowed: nobody is there.
+// filePort plays a recording once: a capture with its timing, other files at
+// the pace of the line. Writes are swallowed: nobody is there.
 type filePort struct {
 	reporter
 	name     string
 	f        *os.File
-	perSec   int // bytes
 	start    time.Time
-	played   int64
+	play     func(b []byte) (int, error) // what is due now; 0, nil: nothing yet
 	deadline deadline
 	quit     chan struct{}
 	once     sync.Once
@@ -74,12 +75,58 @@ func openFile(path string, cfg Config) (Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open port %s: %w", cfg.Address, err)
 	}
-	baud := cfg.Line.Baud
+	p := &filePort{reporter: reporter{cfg.Stats}, name: cfg.Address, f: f, start: time.Now(), quit: make(chan struct{})}
+	begin := make([]byte, capture.Prefix)
+	n, _ := io.ReadFull(f, begin)
+	if _, err = f.Seek(0, io.SeekStart); err == nil {
+		p.play = p.atPace(cfg.Line.Baud)
+		if capture.Is(begin[:n]) {
+			var r *capture.Reader
+			r, err = capture.NewReader(f)
+			p.play = p.asCaptured(r)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open port %s: %w", cfg.Address, err)
+	}
+	return p, nil
+}
+
+// atPace gives the bytes of a file as a line of that speed would carry them.
+func (p *filePort) atPace(baud int) func([]byte) (int, error) {
 	if baud <= 0 {
 		baud = 9600
 	}
-	return &filePort{reporter: reporter{cfg.Stats}, name: cfg.Address, f: f, perSec: max(baud/10, 1),
-		start: time.Now(), quit: make(chan struct{})}, nil
+	perSec, played := float64(max(baud/10, 1)), int64(0)
+	return func(b []byte) (int, error) {
+		due := int64(time.Since(p.start).Seconds()*perSec) - played
+		if due <= 0 {
+			return 0, nil
+		}
+		n, err := p.f.Read(b[:min(int64(len(b)), due)])
+		played += int64(n)
+		return n, err
+	}
+}
+
+// asCaptured gives the bytes of the device when they came.
+func (p *filePort) asCaptured(r *capture.Reader) func([]byte) (int, error) {
+	var next capture.Entry
+	return func(b []byte) (int, error) {
+		for len(next.Bytes) == 0 || next.Kind != capture.FromDevice {
+			var err error
+			if next, err = r.Next(); err != nil {
+				return 0, err
+			}
+		}
+		if time.Since(p.start) < next.At {
+			return 0, nil
+		}
+		n := copy(b, next.Bytes)
+		next.Bytes = next.Bytes[n:]
+		return n, nil
+	}
 }
 
 func (p *filePort) Name() string { return p.name }
@@ -98,13 +145,14 @@ func (p *filePort) Read(b []byte) (int, error) {
 		if turn <= 0 {
 			return 0, os.ErrDeadlineExceeded
 		}
-		if due := int64(time.Since(p.start).Seconds()*float64(p.perSec)) - p.played; due > 0 {
-			n, err := p.f.Read(b[:min(int64(len(b)), due)])
-			p.played += int64(n)
-			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("read %s: the recording ended: %w", p.name, io.EOF)
-			}
-			return n, err
+		n, err := p.play(b)
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, fmt.Errorf("read %s: the recording ended: %w", p.name, io.EOF)
+		case err != nil:
+			return n, fmt.Errorf("read %s: %w", p.name, err)
+		case n > 0:
+			return n, nil
 		}
 		select {
 		case <-time.After(turn):

@@ -355,3 +355,53 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestCapturePlaysTheDeviceWithItsTiming(t *testing.T) {
+	f := filepath.Join(t.TempDir(), "bug.capture")
+	text := "MONITORME-CAPTURE 1\nline: 19200 8N1\n\n0.010000 < 61 62 |ab|\n0.020000 > 3F |?|\n0.030000 = 9600 8N1\n0.300000 < 63 |c|\n"
+	if err := os.WriteFile(f, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	p := mustOpen(t, Config{Address: "file:" + f})
+	got, err := io.ReadAll(io.LimitReader(p, 3))
+	if string(got) != "abc" || err != nil || time.Since(start) < 300*time.Millisecond {
+		t.Errorf("%q after %v, %v", got, time.Since(start), err)
+	}
+	if _, err := p.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "the recording ended") {
+		t.Errorf("at the end: %v", err)
+	}
+	if err := os.WriteFile(f, []byte(text+"0.1 < 00\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(mustOpen(t, Config{Address: "file:" + f})); err == nil || !strings.Contains(err.Error(), "line 8: ") {
+		t.Errorf("a damaged capture: %v", err)
+	}
+	os.WriteFile(f, []byte("MONITORME-CAPTURE 9\n\n"), 0o600)
+	if _, err := Open(t.Context(), Config{Address: "file:" + f}); err == nil || !strings.Contains(err.Error(), "line 1: ") {
+		t.Errorf("a capture of another version: %v", err)
+	}
+}
+
+func TestAPlugIsKnownAgainAndTellsAMove(t *testing.T) {
+	_, first := terminal(t)
+	_, second := terminal(t)
+	link := filepath.Join(t.TempDir(), "adapter")
+	if Plugged(link) != (Plug{}) || Plugged("tcp://h:1") != (Plug{}) || Plugged("file:"+first) != (Plug{}) || Plugged("") != (Plug{}) {
+		t.Error("something is plugged in where nothing is")
+	}
+	os.Symlink(first, link)
+	before := Plugged(link)
+	if before == (Plug{}) || before != Plugged(link) || before != Plugged(first) {
+		t.Errorf("%+v is not %+v", before, Plugged(link))
+	}
+	os.Chmod(first, 0o660) // udev sets rights after the device file is there
+	if before != Plugged(link) {
+		t.Error("other rights are taken for another adapter")
+	}
+	os.Remove(link)
+	os.Symlink(second, link)
+	if now := Plugged(link); now == before || now == (Plug{}) {
+		t.Errorf("moved: %+v, before %+v", now, before)
+	}
+}

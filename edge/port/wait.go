@@ -60,6 +60,24 @@ type identity struct {
 	group     uint32
 }
 
+// A Plug is what an address leads to at one moment. Two that are equal are the
+// same plugging in of the same adapter. The zero value is nothing: it is not
+// there, or the address is that of a socket or a recording.
+type Plug struct{ rdev, ino uint64 }
+
+// Plugged gives what the address leads to now, without opening it. A port that
+// is open and whose address leads elsewhere has been moved to another socket.
+func Plugged(addr string) Plug { return system.plugged(addr) }
+
+func (t tree) plugged(addr string) Plug {
+	a, err := parse(addr)
+	if err != nil || a.kind == kindTCP || a.kind == kindFile {
+		return Plug{}
+	}
+	id := t.identity(a)
+	return Plug{id.rdev, id.ino}
+}
+
 func (t tree) identity(a address) identity {
 	path, err := t.resolve(a)
 	if err != nil {
