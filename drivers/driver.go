@@ -51,6 +51,13 @@ type Driver struct {
 	// site permits it, on Line, in order.
 	Questions []Question
 
+	// Configure gives the driver as the settings of one device in the box's
+	// configuration make it: YAML, the text below the key settings. Errors name
+	// the key, the value and what is allowed. Nil: there is nothing to set. A
+	// driver with settings cannot be recognised by what is heard on a port, and
+	// is not tried there.
+	Configure func(settings []byte) (Driver, error)
+
 	// NewDecoder gives a fresh decoder of the device-to-host bytes.
 	NewDecoder func() Decoder
 	// Run talks to one device until ctx ends or the port fails, and gives what

@@ -106,6 +106,10 @@ func newBox(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*box, erro
 			continue
 		}
 		drv, _ := all.Find(d.Driver)
+		drv, err := d.configured(drv)
+		if err != nil {
+			return nil, err
+		}
 		line, err := d.Line.over("line", drv.Line)
 		if err != nil {
 			return nil, err

@@ -44,6 +44,8 @@ type DeviceConfig struct {
 	Port    string            `yaml:"port"`
 	Line    LineConfig        `yaml:"line"`
 	Enabled *bool             `yaml:"enabled"` // nil is true
+
+	Settings Settings `yaml:"settings"` // for drivers that have some
 }
 
 // LineConfig overrides how the driver opens its line. A zero field is as the
@@ -245,6 +247,8 @@ func (d DeviceConfig) validate(key string) []error {
 	drv, ok := all.Find(d.Driver)
 	if !ok {
 		errs = append(errs, fmt.Errorf("%s.driver %w", key, UnknownDriver(d.Driver)))
+	} else if _, err := d.configured(drv); err != nil {
+		errs = append(errs, fmt.Errorf("%s.settings: %w", key, err))
 	}
 	if err := port.Check(d.Port); err != nil {
 		errs = append(errs, checkKey(key+".port", err))
