@@ -43,6 +43,7 @@ var codes = []protocol.Code{
 	protocol.ABPSystolic, protocol.ABPDiastolic, protocol.ABPMean,
 	protocol.RespirationRate, protocol.MustCode("MDC_TEMP_CORE"),
 	protocol.IdentityModel, protocol.IdentitySerial, protocol.IdentityFirmware,
+	protocol.MustCode("MDC_ECG_ELEC_POTL_I"), protocol.ECGLeadII, protocol.ECGLeadV, protocol.Pleth, protocol.RespirationWave, breathing, protocol.ABPWave,
 	protocol.EventAlarm,
 }
 
@@ -59,6 +60,10 @@ func runner(network, waves bool) func(context.Context, drivers.Port, drivers.Emi
 		return err
 	}
 }
+
+// maxBlind is how many values are dropped, for want of what describes them,
+// before the monitor is asked for the streams anew.
+const maxBlind = 100
 
 // A run is one run of the driver.
 type run struct {
@@ -83,6 +88,10 @@ func (r *run) loop(ctx context.Context, emit drivers.Emit) error {
 		}
 		n, err := r.port.Read(buf)
 		r.decoder.Decode(buf[:n], emit)
+		if blind := &r.decoder.monitor.blind; *blind > maxBlind {
+			*blind = 0
+			r.session.again(time.Now())
+		}
 		if sink != nil {
 			sink.ReportStats(r.decoder.Stats())
 		}

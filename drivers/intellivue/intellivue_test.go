@@ -29,9 +29,9 @@ var options = drivertest.Options{
 
 func TestDriver(t *testing.T) {
 	d := often(Driver, Device{})
-	drivertest.Record(t, "testdata/session.hex", "An association, numerics.", d, drivertest.NewPatient(),
-		drivertest.Act{For: 4510 * time.Millisecond, What: "all sensors on"},
-		drivertest.Act{For: 3 * time.Second, What: "no sensor on", Do: func(p *drivertest.Patient) { p.AllOff(true) }})
+	drivertest.Record(t, "testdata/session.hex", "An association: numerics, waves, alarms.", d, drivertest.NewPatient(),
+		drivertest.Act{For: 2310 * time.Millisecond, What: "all sensors on"},
+		drivertest.Act{For: 1310 * time.Millisecond, What: "no sensor on", Do: func(p *drivertest.Patient) { p.AllOff(true) }})
 	drivertest.Run(t, d, options)
 }
 

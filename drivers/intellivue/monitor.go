@@ -32,7 +32,7 @@ type monitor struct {
 	systemID  string
 	exportOff bool // an event has said that the monitor does not export
 	alarms    []alarm
-	blind     int // waves that had to be dropped since the association because nothing is known of them
+	blind     int // objects whose values had to be dropped because nothing is known of them
 }
 
 // Bits of the operating mode.
@@ -50,7 +50,6 @@ type object struct {
 	category, access    uint16
 	values              []*value
 	wave                waveSpec
-	unit                uint16
 }
 
 // described reports whether it is known what kind of value o has. Settings
@@ -167,7 +166,8 @@ func (m *monitor) object(r pollResult, h handle, attributes cursor) {
 		stamp.read(id, v)
 	})
 	if r.group == groupAll && !o.described() {
-		return // it comes with the description, once that has been sent
+		m.blind++ // its values come once the description has been sent
+		return
 	}
 	values.attributes(func(id uint16, v []byte) {
 		switch id {
@@ -209,11 +209,6 @@ func (o *object) describe(id uint16, v []byte) {
 		c.u32()
 		if category, access := c.u16(), c.u16(); !c.short && (!o.specified || category != o.category || access != o.access) {
 			o.category, o.access, o.specified = category, access, true
-			o.values = nil
-		}
-	case attrUnit:
-		if unit := c.u16(); !c.short && unit != o.unit {
-			o.unit = unit
 			o.values = nil
 		}
 	default:

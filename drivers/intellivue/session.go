@@ -228,6 +228,9 @@ func due(t *time.Time, now time.Time, every time.Duration) bool {
 	return true
 }
 
+// again asks for the streams at once.
+func (s *session) again(now time.Time) { s.pollNext = now }
+
 // poll asks for streams. A new one takes the place of an old one, and begins
 // with what describes the objects: so what noise has taken away comes again.
 func (s *session) poll() {

@@ -319,7 +319,7 @@ func (p *playing) objects(s *subscription, described bool) [][]byte {
 	case classNumeric:
 		return p.numerics(described)
 	case classWave:
-		return p.drawn(described)
+		return p.drawn(s.sequence > 0, described)
 	case classAlarms:
 		if s.group != groupStatic {
 			return [][]byte{p.alarmed()}

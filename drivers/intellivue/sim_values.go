@@ -109,8 +109,5 @@ func (p *playing) numerics(described bool) [][]byte {
 	return all
 }
 
-// drawn are the waves that the host has asked for.
-func (p *playing) drawn(described bool) [][]byte { return nil }
-
 // alarmed is the alarm monitor.
 func (p *playing) alarmed() []byte { return appendObject(0, attributes(0)) }
