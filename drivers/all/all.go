@@ -3,6 +3,7 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/contec"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/nellcor"
@@ -12,6 +13,9 @@ import (
 
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
+	contec.Berry,
+	contec.Driver,
+	contec.First,
 	intellivue.Driver,
 	masimo.Driver,
 	nellcor.Driver,
