@@ -44,7 +44,8 @@ var codes = []protocol.Code{
 	protocol.RespirationRate, protocol.MustCode("MDC_TEMP_CORE"),
 	protocol.IdentityModel, protocol.IdentitySerial, protocol.IdentityFirmware,
 	protocol.MustCode("MDC_ECG_ELEC_POTL_I"), protocol.ECGLeadII, protocol.ECGLeadV, protocol.Pleth, protocol.RespirationWave, breathing, protocol.ABPWave,
-	protocol.EventAlarm,
+	protocol.EventAlarm, protocol.EventHigh, protocol.EventLow, protocol.EventLeadsOff, protocol.EventSensorOff,
+	protocol.MustCode("MDC_EVT_APNEA"), protocol.MustCode("MDC_EVT_ECG_ASYSTOLE"), protocol.MustCode("MDC_EVT_DESAT"), eventAlarmOff,
 }
 
 // runner makes the run loop for a kind of line, with or without waves.

@@ -31,7 +31,11 @@ func TestDriver(t *testing.T) {
 	d := often(Driver, Device{})
 	drivertest.Record(t, "testdata/session.hex", "An association: numerics, waves, alarms.", d, drivertest.NewPatient(),
 		drivertest.Act{For: 2310 * time.Millisecond, What: "all sensors on"},
-		drivertest.Act{For: 1310 * time.Millisecond, What: "no sensor on", Do: func(p *drivertest.Patient) { p.AllOff(true) }})
+		drivertest.Act{For: 1310 * time.Millisecond, What: "no sensor on", Do: func(p *drivertest.Patient) { p.AllOff(true) }},
+		drivertest.Act{For: 1310 * time.Millisecond, What: "desaturated", Do: func(p *drivertest.Patient) {
+			p.AllOff(false)
+			p.Set(protocol.SpO2, 84)
+		}})
 	drivertest.Run(t, d, options)
 }
 

@@ -32,7 +32,8 @@ type monitor struct {
 	systemID  string
 	exportOff bool // an event has said that the monitor does not export
 	alarms    []alarm
-	blind     int // objects whose values had to be dropped because nothing is known of them
+	unalarmed map[target]bool // whose alarm is off at the monitor
+	blind     int             // objects whose values had to be dropped because nothing is known of them
 }
 
 // Bits of the operating mode.
@@ -84,7 +85,7 @@ type value struct {
 }
 
 func newMonitor() monitor {
-	return monitor{objects: map[handle]*object{}, claims: map[target]*value{}, told: map[protocol.Code]string{}}
+	return monitor{objects: map[handle]*object{}, claims: map[target]*value{}, told: map[protocol.Code]string{}, unalarmed: map[target]bool{}}
 }
 
 // take takes a PDU in.
@@ -144,7 +145,7 @@ func (m *monitor) object(r pollResult, h handle, attributes cursor) {
 		m.system(r.time, attributes, r.group == groupProduct)
 		return
 	case classAlarms:
-		m.alarmLists(r, attributes)
+		m.alarmLists(r, h, attributes)
 		return
 	case classNumeric, classWave:
 	default:
@@ -252,8 +253,12 @@ func (m *monitor) claim(v *value, now uint32) {
 			m.claims[v.target] = v
 			return
 		}
-		v.target.channel = strings.TrimSpace(fmt.Sprintf("%s %d", wanted.channel, n))
+		v.target.channel = numbered(wanted.channel, n)
 	}
+}
+
+func numbered(channel string, n int) string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d", channel, n))
 }
 
 // system takes in what the monitor says of itself.

@@ -16,6 +16,7 @@ const (
 	stateDemo         = 0x0400
 	stateEarly        = 0x0040
 	stateOngoing      = 0x0020
+	stateAlarmOff     = 0x0001
 	stateUnusable     = 0xFF00 &^ (stateQuestionable | stateTest | stateDemo)
 )
 
@@ -71,6 +72,7 @@ func (m *monitor) numeric(r pollResult, o *object, b []byte, at stamp) {
 	obs := protocol.Observation{Code: v.target.code, Channel: v.target.channel, Kind: protocol.KindNumeric, Unit: unitOf(unit)}
 	obs.Value, obs.Quality = reading(float, state)
 	obs.DeviceTime = m.clock(r.time)
+	m.alarmOff(v, state&stateAlarmOff != 0, obs.DeviceTime)
 	if o.episodic(v) {
 		if state&stateOngoing != 0 || !m.episode(v, r.time, at, state, float, &obs) {
 			return
@@ -78,6 +80,22 @@ func (m *monitor) numeric(r pollResult, o *object, b []byte, at stamp) {
 	}
 	m.emit(m.judge(v, obs))
 }
+
+// alarmOff tells when the monitor's own alarm for a value is switched off or on.
+func (m *monitor) alarmOff(v *value, off bool, at time.Time) {
+	if m.unalarmed[v.target] == off {
+		return
+	}
+	delete(m.unalarmed, v.target)
+	e := protocol.Event{Phase: protocol.PhaseEnd, Type: protocol.AlarmAdvisory, Source: v.target.code, Text: "alarm of the monitor is off"}
+	if off {
+		e.Phase = protocol.PhaseStart
+		m.unalarmed[v.target] = true
+	}
+	m.emit(protocol.Observation{Code: eventAlarmOff, Channel: v.target.channel, Kind: protocol.KindEvent, Quality: m.real(protocol.QualityGood), DeviceTime: at, Event: &e})
+}
+
+var eventAlarmOff = protocol.MustCode("MDC_EVT_STAT_AL_OFF")
 
 // episodic reports whether a value is measured now and then, as by a cuff, and
 // not all the time.

@@ -254,6 +254,8 @@ func TestEscapedBytesStandAnywhere(t *testing.T) {
 func FuzzPayload(f *testing.F) {
 	f.Add(uint16(classNumeric), numeric(1, 0x4A05, 0, 0x0F20, 121, label(0x00024A04), spec(1, simEpisodic), stamped(time.Unix(0, 0))), []byte{})
 	f.Add(uint16(classMDS), appendObject(0, (&playing{}).product()), appendFields(nil, 1, 2))
+	f.Add(uint16(classAlarms), alarms([][]byte{entry(0x4BB8, 0x003E, 0x0200, "low")}, nil)[40:], []byte{0, 0})
+	f.Add(uint16(classWave), wave(1, 0x0102, 0, []uint16{1, 2}, ecg...), []byte{0, 0})
 	f.Fuzz(func(t *testing.T, class uint16, object, pdu []byte) {
 		d := newDecoder()
 		wire := frame(class, groupAll, 0, 1, object)

@@ -109,5 +109,41 @@ func (p *playing) numerics(described bool) [][]byte {
 	return all
 }
 
-// alarmed is the alarm monitor.
-func (p *playing) alarmed() []byte { return appendObject(0, attributes(0)) }
+// alarmed is the alarm monitor with its two lists.
+func (p *playing) alarmed() []byte {
+	var patient, technical []byte
+	counts := [2]uint16{}
+	add := func(list *[]byte, n int, source, code, kind uint16, handle uint16, text string) {
+		counts[n]++
+		*list = append(*list, appendAlarm(nil, source, code, kind, handle, text)...)
+	}
+	hr, spo2 := p.ask(protocol.HeartRate), p.ask(protocol.SpO2)
+	if math.IsNaN(hr) {
+		add(&technical, 1, 0x4182, 0x0112, 0x0001, 0x8201, "ECG LEADS OFF")
+	}
+	if math.IsNaN(spo2) {
+		add(&technical, 1, 0x4BB8, 0x0134, 0x0001, 0x8202, "SpO2 NO SENSOR")
+	}
+	switch {
+	case hr > 120:
+		add(&patient, 0, 0x4182, 0x0028, 0x0200, 0x8201, "** HR HIGH")
+	case hr < 50:
+		add(&patient, 0, 0x4182, 0x003E, 0x0200, 0x8201, "** HR LOW")
+	}
+	switch {
+	case spo2 < 80:
+		add(&patient, 0, 0x4BB8, 0x0CAE, 0x0400, 0x8202, "*** DESAT")
+	case spo2 < 90:
+		add(&patient, 0, 0x4BB8, 0x003E, 0x0200, 0x8202, "** SpO2 LOW")
+	}
+	return appendObject(0, attributes(2,
+		attribute(attrPatientAlarms, append(appendFields(nil, counts[0], uint16(len(patient))), patient...)),
+		attribute(attrTechnicalAlarms, append(appendFields(nil, counts[1], uint16(len(technical))), technical...))))
+}
+
+// appendAlarm appends an entry of an alarm list, with its text.
+func appendAlarm(b []byte, source, code, kind, handle uint16, text string) []byte {
+	info := appendLabel16(appendFields(nil, 0, 0x8000, 1, 0, 0x4000), text)
+	b = appendFields(b, source, code, kind, 0, classNumeric, simContext, handle, infoWithText, uint16(len(info)))
+	return append(b, info...)
+}
