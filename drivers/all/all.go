@@ -4,6 +4,7 @@ package all
 import (
 	"monitorme/drivers"
 	"monitorme/drivers/contec"
+	"monitorme/drivers/generic"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/nellcor"
@@ -16,6 +17,7 @@ var Drivers = []drivers.Driver{
 	contec.Berry,
 	contec.Driver,
 	contec.First,
+	generic.Driver,
 	intellivue.Driver,
 	masimo.Driver,
 	nellcor.Driver,
