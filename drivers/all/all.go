@@ -4,10 +4,12 @@ package all
 import (
 	"monitorme/drivers"
 	"monitorme/drivers/contec"
+	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/nellcor"
+	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
 )
@@ -17,11 +19,16 @@ var Drivers = []drivers.Driver{
 	contec.Berry,
 	contec.Driver,
 	contec.First,
+	gedri.Driver,
+	gedri.Fast,
 	generic.Driver,
 	intellivue.Driver,
 	masimo.Driver,
 	nellcor.Driver,
 	nellcor.N200,
+	nibp.Accutorr,
+	nibp.NIBScan,
+	nibp.SunTech,
 	nonin.Driver,
 	nonin.SpotCheck,
 	stayhealthy.Driver,
