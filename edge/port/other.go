@@ -21,11 +21,11 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interva
 const poll = 20 * time.Millisecond
 
 const (
-	dialTimeout     = 5 * time.Second
-	tcpWriteTimeout = 5 * time.Second
+	dialTimeout  = 5 * time.Second
+	writeTimeout = 5 * time.Second
 )
 
-type tcpPort struct {
+type socketPort struct {
 	reporter
 	net.Conn
 	name string
@@ -37,12 +37,24 @@ func openTCP(ctx context.Context, hostPort string, cfg Config) (Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open port %s: %w: is the terminal server on and its address right?", cfg.Address, err)
 	}
-	return &tcpPort{reporter: reporter{cfg.Stats}, Conn: c, name: cfg.Address}, nil
+	return &socketPort{reporter: reporter{cfg.Stats}, Conn: c, name: cfg.Address}, nil
 }
 
-func (p *tcpPort) Name() string { return p.name }
+// openUDP gives a port of datagrams to and from one address: a Read gives one,
+// cut to its buffer, a Write sends one. Whether anybody is there shows only
+// when something is sent.
+func openUDP(ctx context.Context, hostPort string, cfg Config) (Port, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	c, err := d.DialContext(ctx, "udp", hostPort)
+	if err != nil {
+		return nil, fmt.Errorf("open port %s: %w: is the address of the device right?", cfg.Address, err)
+	}
+	return &socketPort{reporter: reporter{cfg.Stats}, Conn: c, name: cfg.Address}, nil
+}
 
-func (p *tcpPort) Read(b []byte) (int, error) {
+func (p *socketPort) Name() string { return p.name }
+
+func (p *socketPort) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read %s: the far end hung up: %w", p.name, io.ErrUnexpectedEOF)
@@ -50,8 +62,8 @@ func (p *tcpPort) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *tcpPort) Write(b []byte) (int, error) {
-	if err := p.SetWriteDeadline(time.Now().Add(tcpWriteTimeout)); err != nil {
+func (p *socketPort) Write(b []byte) (int, error) {
+	if err := p.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	return p.Conn.Write(b)

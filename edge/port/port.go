@@ -56,6 +56,7 @@ const (
 	kindName        // a link below /dev/serial or a name in /dev
 	kindUSB
 	kindTCP
+	kindUDP
 	kindFile
 )
 
@@ -66,7 +67,13 @@ type address struct {
 	vid, pid, serial string // kindUSB; upper case hex, serial may be empty
 }
 
-const allowed = "want serial:///dev/…, /dev/…, a name below /dev/serial/by-id or by-path, usb:VID:PID[:SERIAL], tcp://HOST:PORT or file:PATH"
+// plugged reports whether the address is of something with a cable, which can
+// be plugged in and out.
+func (a address) plugged() bool {
+	return a.kind != kindTCP && a.kind != kindUDP && a.kind != kindFile
+}
+
+const allowed = "want serial:///dev/…, /dev/…, a name below /dev/serial/by-id or by-path, usb:VID:PID[:SERIAL], tcp://HOST:PORT, udp://HOST:PORT or file:PATH"
 
 // Check says what is wrong with an address, without looking whether it is there.
 func Check(addr string) error {
@@ -91,11 +98,13 @@ func parse(s string) (address, error) {
 		}
 		return address{kind: kindSerial, path: filepath.Clean(rest)}, nil
 	}
-	if rest, ok := strings.CutPrefix(s, "tcp://"); ok {
-		if host, p, err := net.SplitHostPort(rest); err != nil || host == "" || p == "" {
-			return bad("no HOST:PORT after tcp://")
+	for scheme, k := range map[string]kind{"tcp://": kindTCP, "udp://": kindUDP} {
+		if rest, ok := strings.CutPrefix(s, scheme); ok {
+			if host, p, err := net.SplitHostPort(rest); err != nil || host == "" || p == "" {
+				return bad("no HOST:PORT after " + scheme)
+			}
+			return address{kind: k, path: rest}, nil
 		}
-		return address{kind: kindTCP, path: rest}, nil
 	}
 	if rest, ok := strings.CutPrefix(s, "file:"); ok {
 		rest = strings.TrimPrefix(rest, "//")
@@ -147,6 +156,8 @@ func open(ctx context.Context, sys tree, cfg Config) (Port, error) {
 	switch a.kind {
 	case kindTCP:
 		return openTCP(ctx, a.path, cfg)
+	case kindUDP:
+		return openUDP(ctx, a.path, cfg)
 	case kindFile:
 		return openFile(a.path, cfg)
 	}

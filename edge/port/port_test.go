@@ -113,6 +113,14 @@ func TestPromisesOfEveryKind(t *testing.T) {
 			}()
 			return mustOpen(t, Config{Address: "tcp://" + l.Addr().String()})
 		},
+		"udp": func(t *testing.T) Port {
+			l, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+			return mustOpen(t, Config{Address: "udp://" + l.LocalAddr().String()})
+		},
 		"file": func(t *testing.T) Port {
 			f := filepath.Join(t.TempDir(), "capture.bin")
 			if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
@@ -157,6 +165,31 @@ func TestPromisesOfEveryKind(t *testing.T) {
 			}
 			p.Close() // twice is once
 		})
+	}
+}
+
+func TestADatagramIsOneReadAndOneWrite(t *testing.T) {
+	far, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	p := mustOpen(t, Config{Address: "udp://" + far.LocalAddr().String()})
+	buf := make([]byte, 64)
+	for _, s := range []string{"one", "two"} {
+		p.Write([]byte(s))
+	}
+	for _, want := range []string{"one", "two"} {
+		n, from, err := far.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != want {
+			t.Fatalf("far end got %q, %v; want %q", buf[:n], err, want)
+		}
+		far.WriteTo([]byte(want), from)
+	}
+	for _, want := range []string{"one", "two"} {
+		if n, err := p.Read(buf); err != nil || string(buf[:n]) != want {
+			t.Fatalf("got %q, %v; want %q", buf[:n], err, want)
+		}
 	}
 }
 
@@ -341,6 +374,7 @@ func TestAddresses(t *testing.T) {
 		"usb:1a86:55d4:SN:1":            {kind: kindUSB, vid: "1A86", pid: "55D4", serial: "SN:1"},
 		"tcp://10.0.0.7:4001":           {kind: kindTCP, path: "10.0.0.7:4001"},
 		"tcp://[fe80::1]:4001":          {kind: kindTCP, path: "[fe80::1]:4001"},
+		"udp://10.0.0.7:24105":          {kind: kindUDP, path: "10.0.0.7:24105"},
 		"file:capture.bin":              {kind: kindFile, path: "capture.bin"},
 		"file:///tmp/c.bin":             {kind: kindFile, path: "/tmp/c.bin"},
 	}
@@ -349,7 +383,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %+v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "dev/ttyUSB0", "serial://ttyUSB0", "usb:403:6001", "usb:0403", "usb:0403:6001:", "tcp://host", "tcp://:1", "file:", "http://x:1"} {
+	for _, s := range []string{"", "dev/ttyUSB0", "serial://ttyUSB0", "usb:403:6001", "usb:0403", "usb:0403:6001:", "tcp://host", "tcp://:1", "udp://host", "file:", "http://x:1"} {
 		if err := Check(s); err == nil || !strings.Contains(err.Error(), "want serial://") {
 			t.Errorf("%q: %v", s, err)
 		}

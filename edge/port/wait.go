@@ -23,7 +23,7 @@ func wait(ctx context.Context, sys tree, addr string, d time.Duration, absent bo
 	end := time.NewTimer(d)
 	defer end.Stop()
 	a, err := parse(addr)
-	if err != nil || a.kind == kindTCP || a.kind == kindFile {
+	if err != nil || !a.plugged() {
 		select {
 		case <-end.C:
 		case <-ctx.Done():
@@ -71,7 +71,7 @@ func Plugged(addr string) Plug { return system.plugged(addr) }
 
 func (t tree) plugged(addr string) Plug {
 	a, err := parse(addr)
-	if err != nil || a.kind == kindTCP || a.kind == kindFile {
+	if err != nil || !a.plugged() {
 		return Plug{}
 	}
 	id := t.identity(a)
@@ -101,7 +101,7 @@ func Present(addr string) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case a.kind == kindTCP:
+	case a.kind == kindTCP || a.kind == kindUDP:
 		return "a socket"
 	case a.kind == kindFile:
 		if !exists(a.path) {
