@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -80,7 +81,9 @@ func openPage(t *testing.T, f *fakeWard, path string, width, height int, more ..
 			t.Errorf("the page complained: %s", c)
 		}
 	})
-	p.do() // starts the browser
+	if err := chromedp.Do(ctx); err != nil { // starts the browser; a deadline here would be that of its whole life
+		t.Fatalf("start %s: %v", exe, err)
+	}
 	messages := chromedp.Console(ctx)
 	listening.Go(func() {
 		for m, err := range messages {
@@ -140,7 +143,9 @@ func (p *page) allow(parts ...string) {
 
 func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	if err := chromedp.Do(p.ctx, steps...); err != nil {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.t.Fatalf("browser: %v", err)
 	}
 }
@@ -148,7 +153,9 @@ func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
 // eval gives the value of a JavaScript expression.
 func eval[T any](p *page, js string) T {
 	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](js))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js))
 	if err != nil {
 		p.t.Fatalf("browser: %v, in %s", err, js)
 	}
@@ -230,3 +237,18 @@ type step = chromedp.Action[chromedp.Void]
 func focus(selector string) []step { return []step{chromedp.Focus(chromedp.CSS(selector))} }
 
 func scroll(selector string) []step { return []step{chromedp.ScrollIntoView(chromedp.CSS(selector))} }
+
+// evalPromise waits for a JavaScript promise.
+func evalPromise[T any](p *page, js string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, func(e *runtime.EvaluateParams) { e.AwaitPromise = new(true) }))
+	if err != nil {
+		p.t.Fatalf("browser: %v, in %s", err, js)
+	}
+	return v
+}
+
+// reducedMotion is a person who asked for little motion.
+var reducedMotion = chromedp.Flag("force-prefers-reduced-motion", true)

@@ -30,3 +30,98 @@ func TestABedShowsItsPast(t *testing.T) {
 	p.click("button[data-hours='24']")
 	p.until("24 hours were asked for", "document.querySelector('.trend-plot').ariaLabel && document.querySelector('button[data-hours=\"24\"]').ariaPressed === 'true'")
 }
+
+func TestSigningInAndOutByKeyboardAlone(t *testing.T) {
+	f := newFakeWard(t)
+	p := openPage(t, f, "/", 1280, 720)
+	p.allow("401")
+	p.until("the sign-in form has the focus", "document.activeElement?.name === 'user'")
+	p.keys("nurse\twrong\r")
+	p.until("the error says what to do", "document.querySelector('[role=alert]')?.innerText.startsWith('Name or password is wrong')")
+	p.shot("sign-in-1280x720")
+	p.do(focus("input[name=password]")...)
+	eval[string](p, "document.querySelector('input[name=password]').value = ''")
+	p.keys("demo\r")
+	p.until("the only unit opens", "location.pathname === '/unit/ward-1' && document.querySelectorAll('.tile').length === 20")
+	p.do(focus(".skip-sound")...)
+	p.keys("\r")
+	p.until("the sound step is gone", "!document.querySelector('.gate')")
+	f.raise("a", 3, "medium", "physiological", "SpO2 88, below 90", nil)
+	p.until("the alarm is there", "document.querySelector('.alarm[data-alert=a]')")
+	p.keys("\r")
+	p.until("Enter acknowledges", "document.querySelector('.alarm.calm[data-alert=a]')")
+	p.keys("o")
+	p.until("o opens the bed", "location.pathname.startsWith('/bed/') && document.querySelector('bed-page h1')")
+	p.do(focus(".bedpage-head a")...)
+	p.keys("\r")
+	p.until("the link leads back", "location.pathname === '/unit/ward-1' && document.querySelectorAll('.tile').length === 20")
+	p.do(focus(".sign-out")...)
+	p.keys("\r")
+	p.until("signed out", "document.querySelector('sign-in') && !document.querySelector('top-bar')")
+	f.with(func() {
+		if f.signedIn {
+			t.Error("the server was not told")
+		}
+	})
+}
+
+func TestAPasswordThatMustBeChanged(t *testing.T) {
+	f := newFakeWard(t)
+	f.with(func() { f.must = true })
+	p := openPage(t, f, "/unit/ward-1", 1280, 720)
+	p.allow("401", "403")
+	p.until("the sign-in form has the focus", "document.activeElement?.name === 'user'")
+	p.keys("nurse\tdemo\r")
+	p.until("the new password is asked for", "document.querySelector('change-password input[name=old]')")
+	p.do(focus("input[name=old]")...)
+	p.keys("demo\tcorrect horse\tcorrect horsf\r")
+	p.until("two that differ are refused", "document.querySelector('[role=alert]')?.innerText.startsWith('The two new passwords')")
+	eval[bool](p, "document.querySelectorAll('change-password input').forEach((i) => { i.value = '' }), true")
+	p.do(focus("input[name=old]")...)
+	p.keys("demo\tcorrect horse\tcorrect horse\r")
+	p.until("one signs in again", "document.querySelector('sign-in')?.innerText.includes('The password is changed')")
+	p.do(focus("input[name=user]")...)
+	p.keys("nurse\tcorrect horse\r")
+	p.until("the station opens", "document.querySelectorAll('.tile').length === 20")
+}
+
+func TestASessionThatEndsIsSaidLoudly(t *testing.T) {
+	f := newFakeWard(t)
+	p := station(t, f, 1280, 720)
+	f.with(func() {
+		f.signedIn = false
+		f.publish("end", map[string]any{"detail": "The session is over. Sign in again."})
+	})
+	p.until("no value is left to be taken for live", "document.querySelector('sign-in [role=alert]')?.innerText.includes('nothing on this screen is live') && !document.querySelector('.tile')")
+}
+
+func TestATechnicianSeesBoxesAndNoPatients(t *testing.T) {
+	f := newFakeWard(t)
+	f.with(func() { f.signedIn, f.role, f.beds[1].online = true, "technician", false })
+	p := openPage(t, f, "/", 1920, 1080)
+	p.until("20 boxes are listed", "location.pathname === '/boxes' && document.querySelectorAll('tr[data-box]').length === 20")
+	p.until("one that is offline says so", "document.querySelector('tr[data-box=box-02]').innerText.includes('Offline')")
+	p.until("a device's trouble is told with its remedy", "document.querySelector('tr[data-box=box-03]').innerText.includes('Add the user monitorme to the group dialout')")
+	for _, name := range []string{"Ada", "Brook", "AB"} {
+		if eval[bool](p, "document.body.innerText.includes('"+name+"')") {
+			t.Errorf("the page shows %q", name)
+		}
+	}
+	p.shot("boxes-1920x1080")
+	f.with(func() {
+		if len(f.streams) > 0 {
+			t.Error("a stream of patients' data is open")
+		}
+	})
+}
+
+func TestTheAlarmHistorySaysWhoTookCare(t *testing.T) {
+	f := newFakeWard(t)
+	f.raise("a", 3, "high", "physiological", "Apnoea", map[string]any{"acknowledged_by": "nurse", "acknowledged_at": stamp(time.Now()), "state": "ended", "ended": stamp(time.Now())})
+	f.raise("b", 4, "low", "technical", "Battery low", nil)
+	p := station(t, f, 1280, 720)
+	p.click("nav a[href$=alarms]")
+	p.until("both are listed", "document.querySelectorAll('alarm-history tbody tr').length === 2")
+	p.until("with who took care", "document.querySelector('alarm-history tbody').innerText.includes('nurse,') && document.querySelector('alarm-history tbody').innerText.includes('nobody')")
+	p.shot("alarm-history-1280x720")
+}

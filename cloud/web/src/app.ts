@@ -46,7 +46,11 @@ export class App extends PageElement {
     document.addEventListener('visibilitychange', () => (this.wasHidden ||= document.hidden && this.ward !== null));
     this.addEventListener('signed-in', () => void this.load());
     this.addEventListener('sign-out', () => void this.signOut());
-    this.addEventListener('password-changed', () => ((this.session = null), (this.message = text.passwordChanged), go('/')));
+    this.addEventListener('password-changed', () => {
+      this.close();
+      go('/');
+      this.message = text.passwordChanged;
+    });
     setInterval(() => this.sound.step(this.ward?.sorted() ?? (this.over ? [this.over] : []), performance.now()), 250);
     everyHalfSecond(() => this.ward && !this.sound.state().startsWith('on') && this.requestUpdate());
     void this.load();

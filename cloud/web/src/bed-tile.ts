@@ -52,7 +52,7 @@ export class BedTile extends WardElement {
   private row(v: Vital): TemplateResult {
     const note = v.state === 'stale' ? text.staleFor(age(v.age)) : v.state === 'missing' ? v.note : v.age >= 60 ? age(v.age) : v.note;
     return html`<span class="tile-row ${v.colour} ${v.state}" data-sign=${v.sign} data-state=${v.state}>
-      <span class="tile-sign">${v.label}</span><span class="tile-note">${note}</span><span class="tile-number">${v.main}</span>
+      <span class="tile-what"><span class="tile-sign">${v.label}</span><span class="tile-note">${note}</span></span><span class="tile-number">${v.main}</span>
     </span>`;
   }
 }

@@ -102,6 +102,11 @@ export class WaveRing {
     return ((time - this.base) * this.rate) / 1000;
   }
 
+  /** The time of an index, ms. */
+  timeOf(index: number): number {
+    return this.base + (index * 1000) / this.rate;
+  }
+
   /** The sample at a whole index, NaN if there is none. */
   at(index: number): number {
     return index < this.begin || index >= this.end || index < 0 ? Number.NaN : this.data[index % this.size]!;

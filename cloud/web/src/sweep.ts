@@ -6,6 +6,8 @@ import type { Colour } from './vitals';
 export const pxPerMm = 96 / 25.4;
 /** Width of the erase bar, px. */
 const bar = 14;
+/** How late samples may come and still be drawn, ms. */
+const late = 2000;
 /** Customary gains of an ECG, mm/mV; the first only where everything is small. */
 const gains = [20, 10, 5, 2.5];
 const small = 0.6;
@@ -122,7 +124,8 @@ export class Sweep {
   private readonly ctx: CanvasRenderingContext2D;
   private width = 0;
   private height = 0;
-  private drawn = Number.NaN; // time up to which the trace is drawn
+  private erased = Number.NaN; // time whose erase bar is drawn
+  private drawn = Number.NaN; // time up to which the trace is drawn: not beyond the newest sample
   private lastX = Number.NaN;
   private lastY = Number.NaN;
   private scaled = 0;
@@ -158,17 +161,22 @@ export class Sweep {
       this.fit(head);
       this.clear();
       this.blank = false;
-      this.drawn = head - (this.width - bar) / this.pxPerMs;
+      this.erased = this.drawn = head - (this.width - bar) / this.pxPerMs;
     }
-    this.erase(this.drawn, head);
-    this.trace(this.drawn, head);
-    this.drawn = head;
+    this.erase(this.erased, head);
+    this.erased = head;
+    // Samples that come late are drawn when they have come, at their place.
+    const newest = this.ring.timeOf(this.ring.end - 1);
+    const to = Math.min(head, Math.max(newest, head - late));
+    if (to <= this.drawn) return;
+    this.trace(this.drawn, to);
+    this.drawn = to;
   }
 
   clear(): void {
     this.ctx.clearRect(0, 0, this.width, this.height);
     this.blank = true;
-    this.drawn = this.lastX = this.lastY = Number.NaN;
+    this.erased = this.drawn = this.lastX = this.lastY = Number.NaN;
   }
 
   private resize(): boolean {
@@ -215,7 +223,7 @@ export class Sweep {
     const perUnit = this.height / (this.scale.high - this.scale.low);
     ctx.strokeStyle = this.stroke;
     ctx.lineWidth = 2;
-    ctx.lineJoin = 'round';
+    ctx.lineJoin = ctx.lineCap = 'round';
     ctx.beginPath();
     if (!Number.isNaN(this.lastX)) ctx.moveTo(this.lastX, this.lastY);
     for (let i = first; i <= last; i++) {

@@ -13,14 +13,13 @@ export function ageText(v: Vital): string {
 }
 
 export function vitalNumber(v: Vital): TemplateResult {
-  const long = v.main.length > 7;
   return html`<div class="vital ${v.colour} ${v.state}" data-sign=${v.sign} data-state=${v.state}>
     <div class="vital-head">
       <span class="vital-label">${v.label}</span>
       <span class="vital-unit">${unit(v.unit)}</span>
       <span class="vital-age">${ageText(v)}</span>
     </div>
-    <div class="vital-main ${long ? 'long' : ''}">${v.main}${v.second ? html`<small>${v.second}</small>` : nothing}</div>
+    <div class="vital-main">${v.main}${v.second ? html`<small>${v.second}</small>` : nothing}</div>
     <div class="vital-note">${v.note}</div>
   </div>`;
 }
