@@ -23,6 +23,8 @@ var Drivers = []drivers.Driver{
 	gedri.Fast,
 	generic.Driver,
 	intellivue.Driver,
+	intellivue.Network,
+	intellivue.Numerics,
 	masimo.Driver,
 	nellcor.Driver,
 	nellcor.N200,

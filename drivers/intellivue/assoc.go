@@ -35,7 +35,7 @@ var (
 	abort           = unhex("192E110103C129A080A0803080020101060251010000000061803080020101A08064808001010000" +
 		"0000000000000000")
 	// refusal is what the simulator says; drivers look at its first byte only.
-	refusal = unhex("0C00")
+	refusal = unhex("0C03320100")
 )
 
 const (

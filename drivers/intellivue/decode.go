@@ -19,12 +19,13 @@ func makeDecoder(network bool) *decoder {
 	d := &decoder{monitor: newMonitor()}
 	d.framer = framer.Framer{Max: maxFrame, Frame: (&serial{take: d.take}).frame}
 	if network {
-		d.framer = framer.Framer{Max: maxPDU, Frame: d.datagram}
+		d.framer = framer.Framer{Max: maxPDU, Frame: datagrams(d.take)}
 	}
 	return d
 }
 
-func newDecoder() drivers.Decoder { return makeDecoder(false) }
+func newDecoder() drivers.Decoder        { return makeDecoder(false) }
+func newNetworkDecoder() drivers.Decoder { return makeDecoder(true) }
 
 // Decode implements drivers.Decoder.
 func (d *decoder) Decode(p []byte, emit drivers.Emit) {

@@ -18,7 +18,7 @@ import (
 	"monitorme/protocol"
 )
 
-// Driver is for monitors at a serial line of 115200 baud.
+// Driver is for monitors at a serial line of 115200 baud, with waves.
 var Driver = drivers.Driver{
 	Name:       "intellivue",
 	Title:      "Philips IntelliVue monitors, serial",
@@ -31,6 +31,37 @@ var Driver = drivers.Driver{
 	NewDecoder: newDecoder,
 	Run:        runner(false, true),
 	Simulate:   Device{}.Simulate,
+}
+
+// Numerics is for monitors whose line is too slow for waves: 19200 baud.
+var Numerics = drivers.Driver{
+	Name:       "intellivue-numerics",
+	Title:      "Philips IntelliVue monitors, serial, without waves",
+	Models:     models,
+	Sheet:      "docs/devices/intellivue.md",
+	Line:       drivers.Line{Baud: 19200},
+	Alternates: []drivers.Line{{Baud: 115200}},
+	Asks:       true,
+	Silence:    10 * time.Second,
+	Codes:      codes,
+	NewDecoder: newDecoder,
+	Run:        runner(false, false),
+	Simulate:   Device{}.Simulate,
+}
+
+// Network is for monitors at the network: a port udp://HOST:24105.
+var Network = drivers.Driver{
+	Name:       "intellivue-network",
+	Title:      "Philips IntelliVue monitors, network",
+	Models:     models,
+	Sheet:      "docs/devices/intellivue.md",
+	Line:       drivers.Line{Baud: 115200}, // of a recording that is played
+	Asks:       true,
+	Silence:    10 * time.Second,
+	Codes:      codes,
+	NewDecoder: newNetworkDecoder,
+	Run:        runner(true, true),
+	Simulate:   Device{Network: true, MTU: 1456}.Simulate,
 }
 
 var models = []string{"X2", "X3", "MP2", "MP5", "MP20", "MP30", "MP40", "MP50", "MP60", "MP70", "MP80", "MP90",

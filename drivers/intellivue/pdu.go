@@ -4,16 +4,15 @@ import "encoding/binary"
 
 // The first byte of a PDU.
 const (
-	pduAssociate       byte = 0x0D // the host asks for an association
-	pduAssociated      byte = 0x0E
-	pduRefused         byte = 0x0C
-	pduRelease         byte = 0x09
-	pduReleased        byte = 0x0A
-	pduAbort           byte = 0x19
-	pduData            byte = 0xE1
-	presentationID          = 0x0002
-	dataHeader              = 8 // bytes of a data PDU before its body
-	maxInvokePerFamily      = 0x0FFF
+	pduAssociate   byte = 0x0D // the host asks for an association
+	pduAssociated  byte = 0x0E
+	pduRefused     byte = 0x0C
+	pduRelease     byte = 0x09
+	pduReleased    byte = 0x0A
+	pduAbort       byte = 0x19
+	pduData        byte = 0xE1
+	presentationID      = 0x0002
+	dataHeader          = 8 // bytes of a data PDU before its body
 )
 
 // Remote operations.

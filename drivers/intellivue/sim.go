@@ -70,7 +70,7 @@ func (d Device) Simulate(ctx context.Context, wire drivers.Port, patient drivers
 	p.inflate()
 	p.framer = framer.Framer{Max: maxFrame, Frame: (&serial{take: p.hear}).frame}
 	if d.Network {
-		p.framer = framer.Framer{Max: maxPDU, Frame: datagram(p.hear)}
+		p.framer = framer.Framer{Max: maxPDU, Frame: datagrams(p.hear)}
 	}
 	return play.Run(ctx, wire, play.Device{
 		Parts:  []play.Part{{Every: simTick, First: simTick, Append: p.tick}},
