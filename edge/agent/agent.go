@@ -27,6 +27,7 @@ import (
 	"monitorme/edge/clock"
 	"monitorme/edge/health"
 	"monitorme/edge/port"
+	"monitorme/edge/probe"
 	"monitorme/edge/queue"
 	"monitorme/protocol"
 )
@@ -101,8 +102,22 @@ func newBox(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*box, erro
 	b.collect = newCollector(b.depot, log.With("module", "collector"), b.checks.Loop("the writer of readings", limitWriter))
 	b.collect.event = b.event
 	b.link.check = b.checks.Loop("the uplink", limitUplink)
+	var memory *probe.Memory // one for all devices
 	for _, d := range cfg.Devices {
 		if !d.on() {
+			continue
+		}
+		dev := &device{
+			id: d.ID, port: d.Port, driver: unknown, line: probe.FirstLine, open: port.Open, now: b.clock.Now, put: b.collect.put, changed: b.link.changed,
+			log: log.With("device", d.ID), check: b.checks.Loop("device "+string(d.ID), limitDevice),
+			status: protocol.DeviceConnecting, since: b.clock.Now().Wall,
+		}
+		b.devices = append(b.devices, dev)
+		if d.Driver == driverAuto {
+			if memory == nil {
+				memory = b.openMemory()
+			}
+			dev.auto = &recognition{memory: memory, ask: cfg.Probe.Ask}
 			continue
 		}
 		drv, _ := all.Find(d.Driver)
@@ -114,11 +129,7 @@ func newBox(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*box, erro
 		if err != nil {
 			return nil, err
 		}
-		b.devices = append(b.devices, &device{
-			id: d.ID, port: d.Port, driver: drv, line: line, open: port.Open, now: b.clock.Now, put: b.collect.put, changed: b.link.changed,
-			log: log.With("device", d.ID), check: b.checks.Loop("device "+string(d.ID), limitDevice),
-			status: protocol.DeviceConnecting, since: b.clock.Now().Wall,
-		})
+		dev.driver, dev.line = drv, line
 	}
 	if err := reg.Register(gauges{b}); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

@@ -28,6 +28,7 @@ type Config struct {
 	Box     protocol.BoxID  `yaml:"box"`  // as in its certificate
 	Unit    protocol.UnitID `yaml:"unit"` // the ward it stands in
 	Devices []DeviceConfig  `yaml:"devices"`
+	Probe   ProbeConfig     `yaml:"probe"`
 	Clock   clock.Config    `yaml:"clock"`
 	Queue   queue.Config    `yaml:"queue"`
 	Uplink  uplink.Config   `yaml:"uplink"`
@@ -245,8 +246,15 @@ func (d DeviceConfig) validate(key string) []error {
 		errs = append(errs, checkKey(key+".id", err))
 	}
 	drv, ok := all.Find(d.Driver)
-	if !ok {
-		errs = append(errs, fmt.Errorf("%s.driver %w", key, UnknownDriver(d.Driver)))
+	if d.Driver == driverAuto {
+		if d.Line != (LineConfig{}) {
+			errs = append(errs, fmt.Errorf("%s.line: driver auto finds the line, too: leave the key out, or name the driver", key))
+		}
+		if len(d.Settings) > 0 {
+			errs = append(errs, fmt.Errorf("%s.settings: driver auto has none: leave the key out, or name the driver", key))
+		}
+	} else if !ok {
+		errs = append(errs, fmt.Errorf("%s.driver %w, or auto", key, UnknownDriver(d.Driver)))
 	} else if _, err := d.configured(drv); err != nil {
 		errs = append(errs, fmt.Errorf("%s.settings: %w", key, err))
 	}

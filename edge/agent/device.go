@@ -29,9 +29,8 @@ const (
 // known of it now.
 type device struct {
 	id      protocol.DeviceID
-	port    string // as configured
-	driver  drivers.Driver
-	line    drivers.Line
+	port    string       // as configured
+	auto    *recognition // nil: the driver is configured
 	open    func(context.Context, port.Config) (port.Port, error)
 	now     func() clock.Stamp
 	put     func(protocol.Observation)
@@ -40,6 +39,10 @@ type device struct {
 	check   *health.Check
 
 	mu       sync.Mutex
+	driver   drivers.Driver
+	line     drivers.Line
+	end      context.CancelCauseFunc // stops the driver; nil while no port is open
+	plug     port.Plug               // what was opened
 	stamps   stamper
 	status   protocol.DeviceStatus
 	since    time.Time
@@ -51,6 +54,7 @@ type device struct {
 	lost     bool      // an EventDisconnected has started
 	received bool      // valid frames came since the port was opened
 	frames   uint64    // of the running decoder at its last report
+	junk     uint64    // bytes skipped when the last valid frame came
 	stats    drivers.Stats
 	before   drivers.Stats // of the decoders before it
 	refused  uint64        // observations that the wire format cannot carry
@@ -79,8 +83,16 @@ func (d *device) attend(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errAnother) { // told as silent already
+			d.log.Info("another device is looked for", "port", d.port)
+			continue
+		}
 		if d.failed(err) && time.Since(opened) >= worked {
 			retry = firstRetry
+		}
+		if errors.Is(err, errMoved) {
+			d.log.Info("port leads to another adapter now", "port", d.port)
+			continue
 		}
 		pause := retry/2 + rand.N(retry/2)
 		if err.Error() != said { // a retry is logged when its reason changes
@@ -95,13 +107,25 @@ func (d *device) attend(ctx context.Context) {
 	}
 }
 
+// Why the driver was stopped although the box goes on.
+var (
+	errMoved   = errors.New("its adapter was plugged in anew, or another one in its place")
+	errAnother = errors.New("this is another device")
+)
+
 // serve opens the port and runs the driver on it once.
 func (d *device) serve(ctx context.Context) error {
-	p, err := d.open(ctx, port.Config{Address: d.port, Line: d.line, Stats: d.counted})
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	d.mu.Lock()
+	line := d.line
+	d.mu.Unlock()
+	plug := port.Plugged(d.port) // before opening: what comes later is noticed
+	p, err := d.open(ctx, port.Config{Address: d.port, Line: line, Stats: d.counted})
 	if err != nil {
 		return err
 	}
-	d.opened(p.Name())
+	d.opened(p.Name(), plug, end)
 	returned, unblocked := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(unblocked)
@@ -109,7 +133,7 @@ func (d *device) serve(ctx context.Context) error {
 		select {
 		case <-returned:
 		case <-time.After(obey):
-			d.log.Error("driver goes on after it was told to stop; its port is closed", "driver", d.driver.Name)
+			d.log.Error("driver goes on after it was told to stop; its port is closed", "driver", d.state().Driver)
 			p.Close()
 		}
 	})
@@ -118,28 +142,43 @@ func (d *device) serve(ctx context.Context) error {
 	if !stop() {
 		<-unblocked
 	}
+	d.mu.Lock()
+	d.end = nil
+	d.mu.Unlock()
 	if cerr := p.Close(); cerr != nil && ctx.Err() == nil {
 		d.log.Warn("port did not close well", "err", cerr)
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errMoved) || errors.Is(cause, errAnother) {
+		return cause
 	}
 	return err
 }
 
-// drive runs the driver and holds the only recover of the program: a panic is
-// this device's failure and nobody else's.
+// drive runs the driver, once it is known which, and holds the only recover of
+// the program around one: a panic is this device's failure and nobody else's.
 func (d *device) drive(ctx context.Context, p port.Port) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			d.mu.Lock()
 			d.panics++
+			name := d.driver.Name
 			d.mu.Unlock()
-			d.log.Error("driver panicked", "driver", d.driver.Name, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("driver %s failed inside (%v): it is started again; report this with the log", d.driver.Name, r)
+			d.log.Error("driver panicked", "driver", name, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("driver %s failed inside (%v): it is started again; report this with the log", name, r)
 		}
 	}()
-	if err := d.driver.Run(ctx, p, d.emit); err != nil {
+	if d.auto != nil {
+		if err := d.recognise(ctx, p); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	driver := d.driver
+	d.mu.Unlock()
+	if err := driver.Run(ctx, p, d.emit); err != nil {
 		return err
 	}
-	return errors.New("driver " + d.driver.Name + " stopped without a reason")
+	return errors.New("driver " + driver.Name + " stopped without a reason")
 }
 
 // emit takes an observation of the driver.
@@ -196,7 +235,7 @@ func (d *device) counted(s drivers.Stats) {
 // first since the box started, ends the loss for the cloud: it may know of one
 // that began before this process.
 func (d *device) valid() {
-	d.heard = time.Now()
+	d.heard, d.junk = time.Now(), d.total().Skipped
 	if d.status == protocol.DeviceReceiving {
 		return
 	}
@@ -228,16 +267,25 @@ func (d *device) become(s protocol.DeviceStatus, problem string) {
 }
 
 // opened starts the wait for the first valid frame.
-func (d *device) opened(name string) {
+func (d *device) opened(name string, plug port.Plug, end context.CancelCauseFunc) {
 	info, _ := port.Find(name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.name, d.socket = name, info.ByPath
-	d.heard, d.received, d.frames = time.Now(), false, 0
+	d.name, d.socket, d.plug, d.end = name, info.ByPath, plug, end
 	d.openings++
+	d.expect()
+	if d.auto == nil || d.status != protocol.DeviceSilent { // what is unknown stays so until it is recognised
+		d.become(protocol.DeviceConnecting, "")
+	}
+}
+
+// expect starts the wait for the first valid frame of a new decoder; d.mu is
+// held.
+func (d *device) expect() {
+	d.heard, d.received, d.frames = time.Now(), false, 0
 	d.before = d.total()
 	d.stats = drivers.Stats{}
-	d.become(protocol.DeviceConnecting, "")
+	d.junk = d.before.Skipped
 }
 
 // failed notes that the port or the driver failed, and tells whether valid
@@ -245,8 +293,12 @@ func (d *device) opened(name string) {
 func (d *device) failed(err error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.become(protocol.DeviceFailed, err.Error())
-	d.lose(err.Error())
+	why := err.Error()
+	if errors.Is(err, fs.ErrNotExist) && d.socket != "" {
+		why += "; it was last plugged into " + d.socket
+	}
+	d.become(protocol.DeviceFailed, why)
+	d.lose(why)
 	return d.received
 }
 
@@ -258,9 +310,10 @@ func (d *device) lose(why string) {
 	}
 }
 
-// watch notices silence, and shows that the device is looked after.
+// watch notices silence and a moved adapter, and shows that the device is
+// looked after.
 func (d *device) watch(ctx context.Context) {
-	tick := time.NewTicker(min(max(d.driver.Silence/4, 50*time.Millisecond), time.Second))
+	tick := time.NewTicker(d.lookEvery())
 	defer tick.Stop()
 	for {
 		d.check.In()
@@ -268,25 +321,58 @@ func (d *device) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			d.look()
+			d.look(port.Plugged(d.port))
 		}
 	}
 }
 
-func (d *device) look() {
+func (d *device) lookEvery() time.Duration {
+	if d.auto != nil {
+		return 250 * time.Millisecond // whatever its driver will be
+	}
+	return min(max(d.driver.Silence/4, 50*time.Millisecond), time.Second)
+}
+
+// look is given what the port's address leads to now.
+func (d *device) look(plug port.Plug) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	waits := d.status == protocol.DeviceReceiving || d.status == protocol.DeviceConnecting
-	if !waits || d.driver.Silence <= 0 || time.Since(d.heard) <= d.driver.Silence {
+	if d.end == nil {
 		return
 	}
-	why := fmt.Sprintf("no valid data for %s: is the device on, its cable in, and its output set to %s?", d.driver.Silence, d.driver.Title)
-	if t := d.total(); t.Skipped > d.before.Skipped && !d.received {
-		why = fmt.Sprintf("what arrives is not %s: check the driver, the baud rate and the device's output setting", d.driver.Title)
+	switch {
+	case plug == port.Plug{}: // gone: the open port will say so
+	case d.plug == port.Plug{}:
+		d.plug = plug
+	case d.plug != plug:
+		d.end(errMoved)
+		return
 	}
-	d.become(protocol.DeviceSilent, why)
-	d.log.Warn("device silent", "port", d.name, "silence", d.driver.Silence.String(), "skipped_bytes", d.stats.Skipped)
-	d.lose(why)
+	if d.doubts() {
+		d.auto.doubted = true
+		d.end(errAnother)
+	}
+	if d.driver.Silence <= 0 || time.Since(d.heard) <= d.driver.Silence {
+		return
+	}
+	if d.status == protocol.DeviceReceiving || d.status == protocol.DeviceConnecting {
+		why := d.silence()
+		d.become(protocol.DeviceSilent, why)
+		d.log.Warn("device silent", "port", d.name, "silence", d.driver.Silence.String(), "skipped_bytes", d.stats.Skipped)
+		d.lose(why)
+	}
+}
+
+// silence says which device is silent and what may be wrong; d.mu is held.
+func (d *device) silence() string {
+	from := ""
+	if d.socket != "" {
+		from = " from socket " + d.socket
+	}
+	if t := d.total(); t.Skipped > d.before.Skipped && !d.received {
+		return fmt.Sprintf("what arrives%s is not %s: check the driver, the baud rate and the device's output setting", from, d.driver.Title)
+	}
+	return fmt.Sprintf("no valid data for %s%s: is the device on, its cable in, and its output set to %s?", d.driver.Silence, from, d.driver.Title)
 }
 
 // total is what all decoders of the device have counted; d.mu is held.

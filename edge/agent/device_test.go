@@ -279,7 +279,7 @@ func TestEmitIsSafeFromManyDevices(t *testing.T) {
 		wg.Go(func() {
 			for range 100 {
 				d.emit(pulse(70))
-				d.look()
+				d.look(port.Plug{})
 				d.page()
 			}
 		})

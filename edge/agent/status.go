@@ -68,10 +68,10 @@ func (d *device) state() protocol.DeviceState {
 
 // page is the device as the status page shows it.
 func (d *device) page() health.Device {
-	p := health.Device{DeviceState: d.state(), Title: d.driver.Title, Values: []health.Value{}}
+	p := health.Device{DeviceState: d.state(), Values: []health.Value{}}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.Word, p.Socket = p.Status.String(), d.socket
+	p.Word, p.Socket, p.Title, p.Recognised = p.Status.String(), d.socket, d.driver.Title, d.recognised()
 	p.Frames, p.BadSums = d.total().Frames, d.total().BadSums
 	for _, r := range d.latest {
 		p.Values = append(p.Values, r.show())
@@ -123,6 +123,8 @@ var (
 	descBad     = desc("device_bad_sums_total", "Frames whose check failed.", "device", "driver")
 	descOpened  = desc("device_openings_total", "Times the port of the device was opened.", "device", "driver")
 	descPanics  = desc("device_panics_total", "Times the driver failed inside and was started again.", "device", "driver")
+	descProbes  = desc("device_probes_total", "Times it was listened which device is at a port of driver auto.", "device")
+	descFound   = desc("device_recognised", "1 for the driver that a device of driver auto was recognised as.", "device", "driver")
 	descRefused = desc("device_refused_total", "Observations of the driver that the wire format cannot carry.", "device", "driver")
 	descWaiting = desc("collector_waiting", "Observations in memory that the queue has not taken.")
 	descDropped = desc("collector_dropped_total", "Observations dropped because the queue took none and the memory was full.", "stream")
@@ -130,7 +132,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (g gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descStatus, descFrames, descSkipped, descBad, descOpened, descPanics, descRefused, descWaiting, descDropped} {
+	for _, d := range []*prometheus.Desc{descStatus, descFrames, descSkipped, descBad, descOpened, descPanics, descProbes, descFound, descRefused, descWaiting, descDropped} {
 		c <- d
 	}
 }
@@ -139,13 +141,20 @@ func (g gauges) Describe(c chan<- *prometheus.Desc) {
 func (g gauges) Collect(c chan<- prometheus.Metric) {
 	for _, d := range g.b.devices {
 		d.mu.Lock()
-		receiving, t, openings, panics, refused := 0.0, d.total(), d.openings, d.panics, d.refused
+		receiving, t, openings, panics, refused, driver := 0.0, d.total(), d.openings, d.panics, d.refused, d.driver.Name
 		if d.status == protocol.DeviceReceiving {
 			receiving = 1
 		}
+		if d.auto != nil { // counters keep their labels whatever is recognised
+			c <- prometheus.MustNewConstMetric(descProbes, prometheus.CounterValue, float64(d.auto.rounds), string(d.id))
+			if d.auto.why != "" {
+				c <- prometheus.MustNewConstMetric(descFound, prometheus.GaugeValue, 1, string(d.id), driver)
+			}
+			driver = driverAuto
+		}
 		d.mu.Unlock()
 		send := func(desc *prometheus.Desc, kind prometheus.ValueType, v float64) {
-			c <- prometheus.MustNewConstMetric(desc, kind, v, string(d.id), d.driver.Name)
+			c <- prometheus.MustNewConstMetric(desc, kind, v, string(d.id), driver)
 		}
 		send(descStatus, prometheus.GaugeValue, receiving)
 		send(descFrames, prometheus.CounterValue, float64(t.Frames))

@@ -78,9 +78,13 @@ type Uplink struct {
 // Device is one device with its newest values.
 type Device struct {
 	protocol.DeviceState
-	Word    string  `json:"word"`   // of Status: "receiving"
-	Title   string  `json:"title"`  // of the driver
-	Socket  string  `json:"socket"` // where the cable is plugged in, by path; "" if unknown
+	Word   string `json:"word"`   // of Status: "receiving"
+	Title  string `json:"title"`  // of the driver
+	Socket string `json:"socket"` // where the cable is plugged in, by path; "" if unknown
+	// Recognised says how the driver was found, or what is tried now; "" where
+	// the driver is configured.
+	Recognised string `json:"recognised,omitempty"`
+
 	Frames  uint64  `json:"frames"`
 	BadSums uint64  `json:"bad_sums"`
 	Values  []Value `json:"values"`

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,11 @@ func (h Heard) Where() string {
 		return "as it comes"
 	}
 	return h.Line.String()
+}
+
+// Silent tells that not one byte was heard.
+func (r Report) Silent() bool {
+	return !slices.ContainsFunc(r.Heard, func(h Heard) bool { return h.Bytes > 0 })
 }
 
 // Advice says, when there is no match, what was heard and what to do, without

@@ -128,14 +128,10 @@ func (r *prober) run(ctx context.Context) error {
 			}
 		}
 	}
-	if r.Ask && r.silent() {
+	if r.Ask && r.report.Silent() {
 		return r.ask(ctx)
 	}
 	return nil
-}
-
-func (r *prober) silent() bool {
-	return !slices.ContainsFunc(r.report.Heard, func(h Heard) bool { return h.Bytes > 0 })
 }
 
 // promising are the lines to listen at again: those where a driver understood
@@ -238,7 +234,7 @@ func (r *prober) ask(ctx context.Context) error {
 			}
 		}
 		for _, q := range d.Questions {
-			if err := r.put(ctx, d, q); err != nil || !r.silent() {
+			if err := r.put(ctx, d, q); err != nil || !r.report.Silent() {
 				return err
 			}
 		}
