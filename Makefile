@@ -64,4 +64,5 @@ influxd: ## build a real InfluxDB 2 for the store's contract suite into a cache;
 	@scripts/influxd/build.sh
 
 clean: ## delete what was built; data/ stays
-	@rm -rf bin build cloud/web/dist cloud/web/node_modules
+	@rm -rf bin build cloud/web/node_modules
+	@find cloud/web/dist -mindepth 1 ! -name .keep -delete

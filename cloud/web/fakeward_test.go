@@ -386,7 +386,7 @@ func (f *fakeWard) playBed(b *fakeBed, i, n int) {
 		code protocol.Code
 		rate float64
 		draw func(float64) float64
-	}{{protocol.ECGLeadII, 250, ecgAt}, {protocol.Pleth, 125, plethAt}, {protocol.RespirationWave, 62.5, func(s float64) float64 { return math.Sin(s * 2 * math.Pi / 4) }}} {
+	}{{protocol.ECGLeadII, 250, ecgAt}, {protocol.Pleth, 125, plethAt}, {protocol.RespirationWave, 60, func(s float64) float64 { return math.Sin(s * 2 * math.Pi / 4) }}} {
 		if !b.silent[w.code] {
 			f.publish("wave", waveJSON(b, w.code, w.rate, at, w.draw))
 		}
@@ -442,7 +442,7 @@ func (f *fakeWard) raise(id string, bed int, priority, kind, text string, more m
 	b := f.beds[bed]
 	a := map[string]any{"id": id, "bed": b.id, "unit": "ward-1", "label": b.label, "box": b.box(), "device": "monitor", "code": 147842, "ref_id": "MDC_ECG_HEART_RATE",
 		"sign": "heart-rate", "rule": "hr-high", "kind": kind, "priority": priority, "text": text, "value": nil, "limit": nil, "value_unit": "", "night": false, "state": "active",
-		"started": stamp(f.now()), "ended": nil, "received": stamp(f.now()), "acknowledged_by": nil, "acknowledged_at": nil, "missed": false}
+		"started": stamp(f.now()), "ended": nil, "received": stamp(f.now()), "acknowledged_by": nil, "acknowledged_at": nil, "missed": false, "hidden": false}
 	for k, v := range more {
 		a[k] = v
 	}

@@ -73,7 +73,8 @@ export class AlarmList extends WardElement {
     this.failed.delete(a.id);
     this.requestUpdate();
     try {
-      this.ward.alert(await post<Alert>(api`/alerts/${a.id}/acknowledge`));
+      const answer = await post<Alert>(api`/alerts/${a.id}/acknowledge`);
+      if (this.ward.alerts.has(a.id)) this.ward.alert(answer); // the stream may have told already that it is over
     } catch (error) {
       this.failed.set(a.id, why(error)); // said beside the alarm, which stays as it was
     } finally {
@@ -95,5 +96,6 @@ export function details(a: Alert): string[] {
     ...(a.night ? [text.night] : []),
     ...(a.state === 'latched' ? [text.latched] : []),
     ...(a.missed ? [text.missed] : []),
+    ...(a.hidden ? [text.hidden] : []),
   ];
 }

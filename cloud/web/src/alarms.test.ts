@@ -47,6 +47,7 @@ test('only the highest priority sounds, and what somebody has seen does not', ()
   assert.equal(sounding(list, null, 0).priority, 'medium');
   assert.equal(sounding([alert('m', { missed: true })], null, 0).priority, null);
   assert.equal(sounding([alert('m', { state: 'ended' })], null, 0).priority, null);
+  assert.equal(sounding([alert('m', { hidden: true })], null, 0).priority, null);
   assert.equal(sounding([alert('m', { state: 'latched' })], null, 0).priority, 'medium');
 });
 

@@ -11,9 +11,9 @@ export function acknowledged(a: Pick<Alert, 'acknowledged_by'>): boolean {
   return a.acknowledged_by !== null;
 }
 
-/** Whether an alarm still wants somebody to see it. */
-export function open(a: Pick<Alert, 'state'>): boolean {
-  return a.state === 'active' || a.state === 'latched';
+/** Whether an alarm still wants somebody to see it: it is not over, and no higher one stands for it. */
+export function open(a: Pick<Alert, 'state' | 'hidden'>): boolean {
+  return (a.state === 'active' || a.state === 'latched') && !a.hidden;
 }
 
 /** Not acknowledged ones first, then by priority, then the newest. */

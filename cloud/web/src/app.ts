@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
 import './alarm-history';
+import { onUse } from './activity';
 import { api, ApiError, get, send, session as sessions, why } from './api';
 import './bed-page';
 import './boxes-page';
@@ -52,6 +53,8 @@ export class App extends PageElement {
       this.message = text.passwordChanged;
     });
     setInterval(() => this.sound.step(this.ward?.sorted() ?? (this.over ? [this.over] : []), performance.now()), 250);
+    setInterval(() => void this.askForAlerts(), 5000);
+    onUse(() => this.session && get('/api/v1/units').catch(() => undefined)); // the session goes on
     everyHalfSecond(() => this.ward && !this.sound.state().startsWith('on') && this.requestUpdate());
     void this.load();
   }
@@ -73,6 +76,17 @@ export class App extends PageElement {
       }
       this.message = why(error);
       setTimeout(() => this.session === undefined && void this.load(), 2000);
+    }
+  }
+
+  /** The snapshot came without alarms: asks until they can be read. */
+  private async askForAlerts(): Promise<void> {
+    const { ward } = this;
+    if (!ward || ward.alertsKnown || !ward.pulse.alive()) return;
+    try {
+      ward.takeAlerts(await get<Alert[]>(`/api/v1/alerts?${new URLSearchParams({ unit: ward.unit, state: 'active' })}`));
+    } catch {
+      // the banner stays
     }
   }
 
@@ -204,7 +218,7 @@ export class App extends PageElement {
     switch (route.page) {
       case 'home': return this.chooseUnit();
       case 'boxes': return html`<boxes-page .admin=${this.session?.role === 'admin'}></boxes-page>`;
-      case 'station': return ward ? html`${keyed(ward, html`<station-screen .ward=${ward}></station-screen>`)}` : nothing;
+      case 'station': return ward ? html`${keyed(ward, html`<station-screen .ward=${ward} .hint=${this.session?.station ? '' : text.idleHint}></station-screen>`)}` : nothing;
       case 'alarms': return ward ? html`${keyed(ward, html`<alarm-history .ward=${ward}></alarm-history>`)}` : nothing;
       case 'bed':
         return ward?.beds.has(route.bed) || ward

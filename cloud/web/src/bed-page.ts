@@ -1,6 +1,7 @@
 // One bed: now on top, its history below.
 import { html, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import { idle } from './activity';
 import './alarm-list';
 import { api, get, why } from './api';
 import './assign-patient';
@@ -20,6 +21,8 @@ const hour = 3_600_000;
 const points = 1200;
 /** Longest range without naming a sign. */
 const allAtOnce = 48 * hour;
+/** For how long after somebody used the page it is read again by itself, ms: reading counts as use of the session. */
+const inUse = 300_000;
 /** How often the history of the last hours is read again, ms. */
 const refresh = 60_000;
 
@@ -41,7 +44,7 @@ export class BedPage extends WardElement {
     super.connectedCallback();
     this.stop = everyHalfSecond(() => {
       const known = this.ward.clock.known;
-      if (this.hours > 0 && known && !this.loading && performance.now() - this.read > refresh) this.recent(this.hours);
+      if (this.hours > 0 && known && !this.loading && (this.charts === null || idle() < inUse) && performance.now() - this.read > refresh) this.recent(this.hours);
     });
     this.read = Number.NEGATIVE_INFINITY; // at once when the server's time is known
   }

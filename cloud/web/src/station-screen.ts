@@ -15,6 +15,9 @@ import type { BedNow } from './ward';
 const jumpKey = 'monitorme.jump';
 
 export class StationScreen extends WardElement {
+  static override properties = { ...WardElement.properties, hint: {} };
+  /** What else is to be said below. */
+  hint = '';
   private rotation = new Rotation();
   private jumps = localStorage.getItem(jumpKey) !== 'off';
   private timer = 0;
@@ -94,7 +97,7 @@ export class StationScreen extends WardElement {
         ${repeat(beds, (b) => b.id, (b) => html`<bed-tile .ward=${this.ward} .bed=${b.id} .large=${b.id === this.rotation.current}></bed-tile>`)}
       </div>
       <alarm-list .ward=${this.ward}></alarm-list>
-      <p class="keys">${text.keys}</p>
+      <p class="keys"><span>${text.keys}</span><span>${this.hint}</span></p>
     </main>`;
   }
 

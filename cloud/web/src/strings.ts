@@ -90,6 +90,7 @@ export const text = {
   jump: 'Jump to new high alarms',
   openBed: 'Open',
   showLarge: (label: string) => `Show bed ${label} large`,
+  idleHint: 'This sign-in ends after 15 minutes without use. For a screen on the wall, sign in as a station screen.',
   keys: 'Keys: ← → bed, space pause, Enter or a acknowledge, o open bed, s pause sound',
 
   noAlarms: 'No alarms',
@@ -103,6 +104,7 @@ export const text = {
   latched: 'over, not yet seen',
   ended: (at: string) => `ended ${at}`,
   missed: 'found out later, never sounded',
+  hidden: 'a higher one stands for it',
   night: 'night limits',
   limit: (v: string) => `limit ${v}`,
   since: (at: string) => `since ${at}`,

@@ -143,6 +143,14 @@ export class Ward {
     w.ring.push(e, this.clock.now(), performance.now());
   }
 
+  /** Takes the alarms of the unit where the snapshot came without. */
+  takeAlerts(list: Alert[]): void {
+    this.alerts.clear();
+    this.alertsKnown = true;
+    for (const a of list) if (open(a)) this.alerts.set(a.id, a);
+    this.change('all');
+  }
+
   /** Takes an alarm, also one that an acknowledgement gave. */
   alert(a: Alert): void {
     const before = this.alerts.get(a.id);

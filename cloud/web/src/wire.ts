@@ -72,6 +72,8 @@ export interface Alert {
   acknowledged_by: string | null;
   acknowledged_at: string | null;
   missed: boolean;
+  /** A higher alarm of its family stands for it. */
+  hidden?: boolean;
 }
 
 export interface Latest {
