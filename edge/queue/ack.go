@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"math"
+
 	"github.com/dgraph-io/badger/v4"
 
 	"monitorme/protocol"
@@ -8,7 +10,8 @@ import (
 
 // Ack deletes exactly what a says the store has committed. An entry of which a
 // part is committed stays until all of it is. Epochs and numbers that the queue
-// does not have are passed over. The deletes reach the disk with the next sync.
+// does not have are passed over. The deletes reach the disk
+// with the next sync, and what is deleted need not reach it before.
 func (q *Queue) Ack(a protocol.Ack) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,7 +92,7 @@ func (q *Queue) ackStored(l *streamLog, s span) error {
 			return err
 		}
 	}
-	txn := q.db.NewTransaction(false)
+	txn := q.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{prefixEntry}})
 	defer it.Close()

@@ -57,7 +57,7 @@ func (q *Queue) Append(stamp Stamp, obs []protocol.Observation) error {
 		return err
 	}
 	q.wake()
-	return q.tellDrops(time.Now())
+	return q.tellDrops(q.now())
 }
 
 // split sorts observations into groups of one stream and clock, in order, none
@@ -129,36 +129,47 @@ func (q *Queue) commit(stamp Stamp, groups []group) error {
 	for i := range groups {
 		entries = q.pack(entries, stamp, &groups[i], &next)
 	}
-	err := q.update(func(txn *badger.Txn) error {
-		for i := range entries {
-			if err := txn.Set(entries[i].key(), entries[i].value); err != nil {
-				return fmt.Errorf("store %d bytes: %w", len(entries[i].value), err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := q.insert(entries); err != nil {
 		return err
 	}
 	q.meta.next = next
-	now := time.Now()
+	now := q.now()
 	for i := range entries {
 		q.stored(&entries[i], now)
 	}
 	return nil
 }
 
-// rotate begins the next bucket; a segment of the last one that is empty goes.
+// insert commits entries. Several of one stream are stored together or not at
+// all: a part could have a hole in its numbers.
+func (q *Queue) insert(entries []packed) error {
+	pairs := make([]*badger.Entry, len(entries))
+	var seen [4]bool
+	together := false
+	for i := range entries {
+		e := &entries[i]
+		pairs[i] = badger.NewEntry(e.key(), e.value)
+		together = together || seen[e.stream]
+		seen[e.stream] = true
+	}
+	if !together {
+		return q.put(entryVersion, pairs...)
+	}
+	return q.update(entryVersion, func(txn *badger.Txn) error {
+		for _, p := range pairs {
+			if err := txn.SetEntry(p); err != nil {
+				return fmt.Errorf("store %d bytes: %w", len(p.Value), err)
+			}
+		}
+		return nil
+	})
+}
+
+// rotate begins the next bucket.
 func (q *Queue) rotate() {
-	old := q.meta.bucket
 	q.meta.bucket++
 	q.filled = 0
 	q.stale = true
-	for _, l := range q.logs[1:] {
-		if s := l.segment(old); s != nil && s.entries == 0 {
-			q.drop(l, s)
-		}
-	}
 }
 
 // pack numbers and encodes g. What cannot be encoded although each reading was

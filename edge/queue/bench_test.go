@@ -3,7 +3,9 @@ package queue
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,55 +76,104 @@ func hundred(sec int, emit func(at time.Duration, obs ...protocol.Observation)) 
 	}
 }
 
-// Bytes written to the disk per byte of readings, with a sync after each second
-// of readings, while all is acknowledged at once, and while nothing is. One
-// operation is one second of a bed.
+// A bedside plays a box on a clock of its own: appends, the timer of Run, the
+// lanes of an uplink and a cloud whose acknowledgements take a while.
+type bedside struct {
+	b        *testing.B
+	q        *Queue
+	clock    time.Time
+	delay    func() time.Duration // of an acknowledgement; nil: none comes
+	coming   []coming
+	payload  int64
+	sec      int
+	lastDone time.Duration
+}
+
+type coming struct {
+	at  time.Time
+	ack protocol.Ack
+}
+
+func (s *bedside) append(at time.Duration, obs ...protocol.Observation) {
+	s.until(at)
+	before := s.q.bytes
+	mustAppend(s.b, s.q, at, obs...)
+	s.payload += s.q.bytes - before
+	if s.delay == nil {
+		return
+	}
+	for _, lane := range []protocol.Lane{protocol.LaneLive, protocol.LaneWave, protocol.LaneBackfill} {
+		for {
+			p, ack, err := s.q.Next(lane, 64<<10, t0)
+			if err != nil {
+				s.b.Fatal(err)
+			}
+			if p == nil {
+				break
+			}
+			s.coming = append(s.coming, coming{s.clock.Add(s.delay()), ack})
+		}
+	}
+}
+
+// until lets time pass, in steps of 10 ms.
+func (s *bedside) until(at time.Duration) {
+	for ; s.lastDone < at; s.lastDone += 10 * time.Millisecond {
+		s.clock = t0.Add(s.lastDone)
+		s.coming = slices.DeleteFunc(s.coming, func(c coming) bool {
+			due := !c.at.After(s.clock)
+			if due {
+				if err := s.q.Ack(c.ack); err != nil {
+					s.b.Fatal(err)
+				}
+			}
+			return due
+		})
+		if err := s.q.syncDue(); err != nil {
+			s.b.Fatal(err)
+		}
+		if s.lastDone%(5*time.Second) == 0 {
+			s.q.Stats() // the state of the box
+		}
+	}
+	s.clock = t0.Add(at)
+}
+
+// Bytes written to the disk per byte of readings at the default sync interval,
+// by how long the cloud's store takes to acknowledge. One operation is one
+// second of a bed.
 func BenchmarkQueueWriteAmplification(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
 	for _, load := range []struct {
 		name   string
 		second func(int, func(time.Duration, ...protocol.Observation))
 	}{{"bed", fullBed}, {"100-per-s", hundred}} {
-		for _, acked := range []bool{true, false} {
-			b.Run(fmt.Sprintf("%s/acked=%v", load.name, acked), func(b *testing.B) {
-				q := openTest(b, testConfig(b.TempDir()))
-				var payload, readings, appends int64
+		for _, cloud := range []struct {
+			name  string
+			delay func() time.Duration
+		}{
+			{"100ms", func() time.Duration { return 100 * time.Millisecond }},
+			{"100ms-to-1s", func() time.Duration { return 100*time.Millisecond + time.Duration(rng.Int64N(900))*time.Millisecond }},
+			{"2s", func() time.Duration { return 2 * time.Second }},
+			{"never", nil},
+		} {
+			b.Run(load.name+"/acked="+cloud.name, func(b *testing.B) {
+				s := &bedside{b: b, q: openTest(b, testConfig(b.TempDir())), clock: t0, delay: cloud.delay}
+				s.q.now, s.q.synced = func() time.Time { return s.clock }, t0
 				start := written(b)
-				sec := 0
 				for b.Loop() {
-					load.second(sec, func(at time.Duration, obs ...protocol.Observation) {
-						before := q.bytes
-						mustAppend(b, q, at, obs...)
-						payload += q.bytes - before
-						readings += int64(len(obs))
-						appends++
-						for _, lane := range []protocol.Lane{protocol.LaneLive, protocol.LaneWave} {
-							for acked {
-								p, ack, err := q.Next(lane, 0, t0)
-								if err != nil {
-									b.Fatal(err)
-								}
-								if p == nil {
-									break
-								}
-								if err := q.Ack(ack); err != nil {
-									b.Fatal(err)
-								}
-							}
-						}
-					})
-					sec++
-					if err := q.Sync(); err != nil {
-						b.Fatal(err)
-					}
+					load.second(s.sec, s.append)
+					s.sec++
 				}
-				if err := q.Close(); err != nil {
+				if err := s.q.Close(); err != nil {
 					b.Fatal(err)
 				}
 				n := float64(written(b) - start)
 				all, anon := resident()
-				b.ReportMetric(n/float64(payload), "written/payload")
-				b.ReportMetric(n/float64(sec), "written-B/s")
-				b.ReportMetric(float64(payload)/float64(sec), "payload-B/s")
+				b.ReportMetric(n/float64(s.payload), "written/payload")
+				b.ReportMetric(n/float64(s.sec), "written-B/s")
+				b.ReportMetric(float64(s.payload)/float64(s.sec), "payload-B/s")
+				b.ReportMetric(float64(s.q.counts.syncs)/float64(s.sec), "syncs/s")
 				b.ReportMetric(float64(all)/1024, "RSS-MiB")
 				b.ReportMetric(float64(anon)/1024, "anon-MiB")
 			})

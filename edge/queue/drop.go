@@ -72,12 +72,11 @@ func (q *Queue) dropOldest(reason string) (bool, error) {
 
 // dropSegment drops what is live in s. The cloud is told first: a crash in
 // between then only means that some of what was said to be dropped comes after
-// all. The space is given back at once.
+// all. So is the numbering written, which may have no other witness. The space
+// is given back at once.
 func (q *Queue) dropSegment(l *streamLog, s *segment, reason string) error {
-	if len(q.dead) > 0 {
-		if err := q.flush(false); err != nil {
-			return err
-		}
+	if err := q.flush(false); err != nil {
+		return err
 	}
 	count, err := q.countReadings(s)
 	if err != nil {
@@ -91,8 +90,11 @@ func (q *Queue) dropSegment(l *streamLog, s *segment, reason string) error {
 	}
 	d.count += count
 	d.oldest, d.newest = min(d.oldest, s.oldest), max(d.newest, s.newest)
-	d.reason, d.last = reason, time.Now()
+	d.reason, d.last = reason, q.now()
 	if err := q.tellDrops(d.last); err != nil {
+		return err
+	}
+	if err := q.writeRecords(); err != nil {
 		return err
 	}
 

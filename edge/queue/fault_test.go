@@ -57,25 +57,40 @@ func childQueue() *Queue {
 	return q
 }
 
-// childAppend appends for ever, acknowledges some, and says on each line what
-// is safe: the epoch and the number of the last reading.
+// childAppend appends for ever, and says on each line what is safe: the numbers
+// of the last numeric and the last wave. Now and then it says that it
+// acknowledges all numerics, or all but the last, and does.
 func childAppend() {
-	q := childQueue()
+	cfg := testConfig(os.Getenv(dirEnv))
+	cfg.SyncInterval = 10 * time.Millisecond
+	q, err := Open(cfg, testBox, discard, nil)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(3)
+	}
+	q.bucketBytes = 30_000 // many buckets
 	go q.Run(context.Background())
 	fmt.Println("epoch", q.Epoch(), q.meta.next[protocol.StreamNumeric])
 	for at := time.Duration(0); ; at += time.Millisecond {
-		if err := q.Append(synced(at), []protocol.Observation{numeric(at, int64(at)), numeric(at, 2), wave(at, 100)}); err != nil {
+		err := q.Append(synced(at), []protocol.Observation{numeric(at, int64(at)), numeric(at, 2), wave(at, 100)})
+		last := q.meta.next[protocol.StreamNumeric] - 1
+		fmt.Println("safe", last, q.meta.next[protocol.StreamWave]-1)
+		if err == nil && rand.IntN(20) == 0 {
+			last -= 2 * rand.Uint64N(2)
+			fmt.Println("acked", last)
+			err = errors.Join(q.Ack(names(protocol.StreamNumeric, span{q.Epoch(), 1, last})), q.Sync())
+		}
+		if err != nil {
 			fmt.Println("error", err)
 			os.Exit(3)
 		}
-		fmt.Println("safe", q.meta.next[protocol.StreamNumeric]-1)
 	}
 }
 
 func TestAKilledProcessLosesNothingAndDoublesNothing(t *testing.T) {
 	dir := t.TempDir()
-	safe, epoch := uint64(0), ""
-	for round := range 6 {
+	safe, waves, acked, epoch := uint64(0), uint64(0), uint64(0), ""
+	for round := range 12 {
 		cmd := child(t, "append", dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -85,7 +100,7 @@ func TestAKilledProcessLosesNothingAndDoublesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		stop := 50 + rand.IntN(4000)
+		stop := 50 + rand.IntN(3000)
 		for n := 0; lines.Scan(); n++ {
 			f := strings.Fields(lines.Text())
 			switch f[0] {
@@ -102,6 +117,9 @@ func TestAKilledProcessLosesNothingAndDoublesNothing(t *testing.T) {
 				epoch = f[1]
 			case "safe":
 				safe, _ = strconv.ParseUint(f[1], 10, 64)
+				waves, _ = strconv.ParseUint(f[2], 10, 64)
+			case "acked":
+				acked, _ = strconv.ParseUint(f[1], 10, 64)
 			}
 			if n == stop {
 				cmd.Process.Kill() // what it says after this counts too
@@ -111,19 +129,31 @@ func TestAKilledProcessLosesNothingAndDoublesNothing(t *testing.T) {
 	}
 	q := openTest(t, testConfig(dir))
 	got := drain(t, q)
-	for _, s := range []protocol.Stream{protocol.StreamNumeric, protocol.StreamWave} {
-		for i, seq := range got[s] {
-			if seq != uint64(i+1) {
-				t.Fatalf("%s: reading %d has number %d", s, i, seq)
-			}
+	for i, seq := range got[protocol.StreamWave] {
+		if seq != uint64(i+1) {
+			t.Fatalf("wave %d has number %d", i, seq)
 		}
 	}
-	if n := uint64(len(got[protocol.StreamNumeric])); n < safe || n > safe+2 {
-		t.Errorf("%d numerics, %d were safe", n, safe)
+	if n := uint64(len(got[protocol.StreamWave])); n < waves || n > waves+1 {
+		t.Errorf("%d waves, %d were safe", n, waves)
 	}
-	if n := uint64(len(got[protocol.StreamWave])); n < safe/2 || n > safe/2+1 {
-		t.Errorf("%d waves, %d were safe", n, safe/2)
+	// What was acknowledged may come again if the process died soon after.
+	numerics := got[protocol.StreamNumeric]
+	again := 0
+	for ; again < len(numerics) && numerics[again] <= acked; again++ {
 	}
+	for i, seq := range numerics[again:] {
+		if seq != acked+uint64(i)+1 {
+			t.Fatalf("numeric %d comes, want %d", seq, acked+uint64(i)+1)
+		}
+	}
+	if n := acked + uint64(len(numerics)-again); n < safe || n > safe+2 {
+		t.Errorf("numerics up to %d, %d were safe", n, safe)
+	}
+	if again > 2000 {
+		t.Errorf("%d numerics come again although they were acknowledged", again)
+	}
+	t.Logf("%d numerics, %d waves, %d acknowledged ones come again", safe, waves, again)
 }
 
 // childOpen opens what is there, appends one reading, drains and closes.

@@ -123,7 +123,7 @@ type meta struct {
 }
 
 const (
-	metaVersion = 1
+	metaVersion = 2
 	metaSize    = 1 + 8 + 8 + 1 + 4 + 3*8 + 3*8
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -55,7 +56,7 @@ func Open(cfg Config, id Identity, log *slog.Logger, reg prometheus.Registerer) 
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{cfg: cfg, id: id, log: log, lock: lock, ready: make(chan struct{}, 1), opened: time.Now(),
+	q := &Queue{cfg: cfg, id: id, log: log, lock: lock, ready: make(chan struct{}, 1), now: time.Now, opened: time.Now(),
 		bucketBytes: min(max(cfg.MaxBytes/64, 64<<10), 4<<20)}
 	err = q.open()
 	if err == nil {
@@ -152,18 +153,19 @@ func (q *Queue) openDB(key []byte) (err error) {
 			err = fmt.Errorf("open database: %v", r)
 		}
 	}()
-	db, err := badger.Open(dbOptions(q.dbDir(), key, q.log))
+	db, err := badger.OpenManaged(dbOptions(q.dbDir(), key, q.log))
 	if err != nil {
 		return fmt.Errorf("open database: %w", err) // db may be half of one
 	}
-	q.db = db
+	db.SetDiscardTs(math.MaxUint64) // only the newest of each key is ever read
+	q.db, q.version = db, max(db.MaxVersion(), entryVersion)
 	return nil
 }
 
 const (
 	memtableBytes  = 4 << 20
 	baseLevelBytes = 64 << 20
-	aboveBaseBytes = 32 << 20 // two memtables and their logs, four tables of level 0
+	aboveBaseBytes = 32 << 20 // two memtables and their logs, the tables of level 0
 )
 
 // dbOptions are for a box of 1 GiB: each memtable costs its size twice (arena
@@ -177,7 +179,7 @@ func dbOptions(dir string, key []byte, log *slog.Logger) badger.Options {
 		WithBaseTableSize(1 << 20).
 		WithBaseLevelSize(baseLevelBytes).
 		WithNumLevelZeroTables(2).
-		WithNumLevelZeroTablesStall(4).
+		WithNumLevelZeroTablesStall(3). // four would be merged into one of level 0: see entryVersion
 		WithNumCompactors(2).
 		WithNumGoroutines(1).
 		WithCompression(options.None).
@@ -210,8 +212,8 @@ func (q *Queue) load() error {
 		q.logs[s] = &streamLog{id: s}
 	}
 	q.meta = meta{}
-	q.bytes, q.filled = 0, 0
-	txn := q.db.NewTransaction(false)
+	q.bytes, q.filled, q.dead, q.left = 0, 0, nil, nil
+	txn := q.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	item, err := txn.Get(metaKey)
 	if errors.Is(err, badger.ErrKeyNotFound) {
@@ -220,6 +222,7 @@ func (q *Queue) load() error {
 	if err == nil {
 		err = item.Value(q.meta.decode)
 	}
+	q.written = q.meta
 	if err == nil {
 		err = q.loadSegments(txn)
 	}
@@ -264,6 +267,8 @@ func (q *Queue) start() error {
 	if err := q.flush(false); err != nil {
 		return err
 	}
+	q.synced = q.now()
+	q.secured()
 	return q.db.Sync()
 }
 

@@ -163,7 +163,7 @@ func TestACrashBetweenDeletingAndRecordingHealsItself(t *testing.T) {
 	q = reopen(t, q) // the bucket is no longer filled, its record is written
 	q.mu.Lock()
 	s := q.logs[protocol.StreamNumeric].segs[0]
-	q.update(func(txn *badger.Txn) error { return txn.Delete(entry{s.bucket, s.stream, 1, 1}.key()) })
+	q.update(entryVersion, func(txn *badger.Txn) error { return txn.Delete(entry{s.bucket, s.stream, 1, 1}.key()) })
 	q.mu.Unlock()
 	if b, _ := next(t, q, protocol.LaneBackfill); b != nil {
 		t.Errorf("%+v", b)

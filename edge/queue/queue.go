@@ -33,7 +33,7 @@ const (
 	maxEntryBytes  = 48 << 10
 	maxCommitBytes = 128 << 10
 
-	maxDead    = 1024 // deletes that may wait for the next sync
+	maxDead    = 1024 // deletes that may wait for the next flush
 	maxPartial = 4096 // acknowledged runs of entries that are not acknowledged whole
 )
 
@@ -61,6 +61,7 @@ type Queue struct {
 	log    *slog.Logger
 	lock   *os.File
 	ready  chan struct{}
+	now    func() time.Time
 	opened time.Time
 
 	recovery    *Recovery
@@ -72,23 +73,27 @@ type Queue struct {
 	closing sync.Once
 	closed  error
 
-	mu     sync.Mutex
-	db     *badger.DB
-	broken error // of a commit that may or may not have happened
-	meta   meta
-	filled int64 // bytes appended to the current bucket
-	logs   [4]*streamLog
-	bytes  int64
-	last   Stamp // of the last Append
-	offset time.Duration
-	known  bool     // offset is: the clock was synchronised in this boot
-	dirty  bool     // something to sync
-	stale  bool     // the queue's own record is
-	dead   [][]byte // keys to delete with the next flush
-	drops  [4]episode
-	counts counts
-	guard  guard
-	sound  bool // has run for settledAfter
+	mu      sync.Mutex
+	db      *badger.DB
+	broken  error // of a commit that may or may not have happened
+	meta    meta
+	written meta   // as it is in the database
+	version uint64 // of the next record
+	filled  int64  // bytes appended to the current bucket
+	logs    [4]*streamLog
+	bytes   int64
+	last    Stamp // of the last Append
+	offset  time.Duration
+	known   bool      // offset is: the clock was synchronised in this boot
+	dirty   bool      // something to sync
+	synced  time.Time // when the last sync began
+	stale   bool      // records of segments are
+	dead    [][]byte  // keys of entries to delete with the next flush
+	left    [][]byte  // keys of records of segments that are no more
+	drops   [4]episode
+	counts  counts
+	guard   guard
+	sound   bool // has run for settledAfter
 }
 
 // A streamLog is one stream.
@@ -102,6 +107,8 @@ type streamLog struct {
 	partial spans        // acknowledged, but not the whole entry
 	cursor  position     // where the backlog goes on; everything older was handed out
 	entries uint64
+	safe    uint64    // numbers below it are safe from a power cut
+	risked  time.Time // when the oldest was appended that is neither safe nor acknowledged nor in ring; zero: none
 }
 
 // A freshEntry is an entry whose value is still in memory.
@@ -174,82 +181,6 @@ func (q *Queue) Close() error {
 	return q.closed
 }
 
-// flush writes what may lag: deletes, and the records of segments and of the
-// queue. Keys of entries are deleted before the record of their segment, and a
-// crash in the middle leaves records that promise more than there is, never
-// less. What was appended to the current bucket needs no record: it is counted
-// when the queue is opened.
-func (q *Queue) flush(clean bool) error {
-	for len(q.dead) > 0 {
-		n := min(len(q.dead), maxDead)
-		err := q.update(func(txn *badger.Txn) error { return deleteAll(txn, q.dead[:n]) })
-		if err != nil {
-			return fmt.Errorf("delete acknowledged readings: %w", err)
-		}
-		q.dead = q.dead[n:]
-		q.stale = true
-	}
-	q.dead = nil
-	if !q.stale && !clean {
-		return nil
-	}
-	err := q.update(func(txn *badger.Txn) error {
-		err := q.eachStale(func(s *segment) error { return txn.Set(s.key(), s.encode()) })
-		if err != nil {
-			return err
-		}
-		q.meta.clean = clean
-		return txn.Set(metaKey, q.meta.encode())
-	})
-	if err != nil {
-		return fmt.Errorf("write the queue's records: %w", err)
-	}
-	q.stale = false
-	return q.eachStale(func(s *segment) error { s.dirty = false; return nil })
-}
-
-// eachStale calls f for the segments whose record is behind.
-func (q *Queue) eachStale(f func(*segment) error) error {
-	for _, l := range q.logs[1:] {
-		for _, s := range l.segs {
-			if s.dirty && s.bucket < q.meta.bucket {
-				if err := f(s); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func deleteAll(txn *badger.Txn, keys [][]byte) error {
-	for _, k := range keys {
-		if err := txn.Delete(k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// update commits f. After a commit that failed nobody knows what is on the
-// disk, so nothing more is written: the box opens the queue again.
-func (q *Queue) update(f func(*badger.Txn) error) error {
-	if q.broken != nil {
-		return q.broken
-	}
-	txn := q.db.NewTransaction(true)
-	defer txn.Discard()
-	if err := f(txn); err != nil {
-		return err
-	}
-	if err := txn.Commit(); err != nil {
-		q.broken = fmt.Errorf("queue must be opened again: commit: %w", err)
-		return q.broken
-	}
-	q.dirty = true
-	return nil
-}
-
 // segment finds the segment of e, or nil.
 func (l *streamLog) segment(bucket uint32) *segment {
 	i, ok := slices.BinarySearchFunc(l.segs, bucket, func(s *segment, b uint32) int {
@@ -267,41 +198,22 @@ func (l *streamLog) segment(bucket uint32) *segment {
 	return l.segs[i]
 }
 
-// remove forgets that e is live and has its key deleted with the next flush.
-func (q *Queue) remove(l *streamLog, e entry, size int64) {
-	q.dead = append(q.dead, e.key())
-	s := l.segment(e.bucket)
-	if s == nil {
-		return
-	}
-	s.dirty = true
-	s.entries--
-	s.bytes -= size
-	l.entries--
-	q.bytes -= size
-	if e.first == s.low {
-		s.low = e.last() + 1
-	}
-	q.counts.acked[l.id] += uint64(e.count)
-	if s.entries == 0 && s.bucket != q.meta.bucket {
-		q.drop(l, s)
-	}
-}
-
-// drop forgets a segment, with whatever it says is live in it.
-func (q *Queue) drop(l *streamLog, s *segment) {
-	l.entries -= s.entries
-	q.bytes -= s.bytes
-	q.dead = append(q.dead, s.key())
-	l.segs = slices.DeleteFunc(l.segs, func(t *segment) bool { return t == s })
-}
-
 // floor is where the fresh entries begin; the backlog is before it.
 func (q *Queue) floor(l *streamLog) position {
 	if len(l.ring) > 0 {
 		return position{l.ring[0].bucket, l.ring[0].first}
 	}
 	return position{q.meta.bucket, q.meta.next[l.id]}
+}
+
+// liveFresh counts the fresh entries that are not acknowledged.
+func (l *streamLog) liveFresh() (n uint64) {
+	for i := range l.ring {
+		if !l.ring[i].gone {
+			n++
+		}
+	}
+	return n
 }
 
 // trim lets entries that are no longer fresh go over to the backlog.
@@ -313,8 +225,14 @@ func (l *streamLog) trim(now time.Time) {
 			break
 		}
 		l.release(e)
-		if !e.gone && !e.claimed {
+		if e.gone {
+			continue
+		}
+		if !e.claimed {
 			l.fresh--
+		}
+		if e.first >= l.safe && l.risked.IsZero() {
+			l.risked = e.at
 		}
 	}
 	if n > 0 {

@@ -280,7 +280,7 @@ func TestAnUndecodableEntryIsQuarantinedAndItsNeighboursGoOn(t *testing.T) {
 	}
 	q.mu.Lock()
 	e := q.logs[protocol.StreamNumeric].ring[1].entry
-	q.update(func(txn *badger.Txn) error { return txn.Set(e.key(), []byte("rubbish")) })
+	q.put(entryVersion, badger.NewEntry(e.key(), []byte("rubbish")))
 	q.mu.Unlock()
 	got := drain(t, q)
 	if fmt.Sprint(got) != "map[numeric:[1 3]]" {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (q *Queue) nextFresh(sent time.Time, ids ...protocol.Stream) ([]byte, proto
 	if q.broken != nil {
 		return nil, protocol.Ack{}, q.broken
 	}
-	now := time.Now()
+	now := q.now()
 	for _, id := range ids {
 		l := q.logs[id]
 		l.trim(now)
@@ -99,7 +100,7 @@ func (q *Queue) quarantine(l *streamLog, e entry, raw []byte, reason error) erro
 	q.counts.quarantined += uint64(e.count)
 	key := e.key()
 	key[0] = prefixQuarantine
-	if err := q.update(func(txn *badger.Txn) error { return txn.Set(key, raw) }); err != nil {
+	if err := q.put(q.nextVersion(), badger.NewEntry(key, raw)); err != nil {
 		return err
 	}
 	q.remove(l, e, int64(len(raw))+entryKeySize)
@@ -233,9 +234,13 @@ func (q *Queue) collect(l *streamLog, maxBytes int) (epoch uint64, run []oldEntr
 	if q.broken != nil {
 		return 0, nil, q.broken
 	}
-	l.trim(time.Now())
+	l.trim(q.now())
 	floor := q.floor(l)
-	if !l.cursor.before(floor) || l.entries == 0 {
+	if !l.cursor.before(floor) {
+		return 0, nil, nil
+	}
+	if l.entries == l.liveFresh() { // all between is acknowledged
+		l.cursor = floor
 		return 0, nil, nil
 	}
 	if len(q.dead) > 0 {
@@ -243,7 +248,7 @@ func (q *Queue) collect(l *streamLog, maxBytes int) (epoch uint64, run []oldEntr
 			return 0, nil, err
 		}
 	}
-	txn := q.db.NewTransaction(false)
+	txn := q.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{prefixEntry}})
 	defer it.Close()

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -22,7 +23,7 @@ const (
 // Run syncs, and keeps the bounds, until ctx ends. It returns an error if the
 // queue must be closed and opened again.
 func (q *Queue) Run(ctx context.Context) error {
-	sync := time.NewTicker(q.cfg.SyncInterval)
+	sync := time.NewTimer(q.cfg.SyncInterval)
 	defer sync.Stop()
 	bounds := time.NewTicker(time.Second)
 	defer bounds.Stop()
@@ -34,7 +35,9 @@ func (q *Queue) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-sync.C:
-			err = q.Sync()
+			err = q.syncDue()
+			// What is appended from now on is not due earlier.
+			sync.Reset(min(q.untilSync(), q.cfg.SyncInterval))
 		case <-bounds.C:
 			err = q.keepBounds()
 		case <-reclaim.C:
@@ -44,25 +47,6 @@ func (q *Queue) Run(ctx context.Context) error {
 			return fmt.Errorf("queue: %w", err)
 		}
 	}
-}
-
-// Sync makes everything appended so far safe from a power cut, if there is
-// anything new.
-func (q *Queue) Sync() error {
-	q.mu.Lock()
-	if q.broken != nil || !q.dirty && len(q.dead) == 0 {
-		defer q.mu.Unlock()
-		return q.broken
-	}
-	err := q.flush(false)
-	q.dirty = false
-	q.counts.syncs++
-	db := q.db
-	q.mu.Unlock()
-	if err == nil {
-		err = db.Sync()
-	}
-	return err
 }
 
 func (q *Queue) keepBounds() error {
@@ -83,7 +67,7 @@ func (q *Queue) keepBounds() error {
 	if err := q.dropForSpace(); err != nil {
 		return err
 	}
-	return q.tellDrops(time.Now())
+	return q.tellDrops(q.now())
 }
 
 // reclaim has Badger give back the space of deleted readings, when it holds
@@ -112,7 +96,7 @@ func (q *Queue) reclaim() error {
 
 // countReadings counts what is live in s.
 func (q *Queue) countReadings(s *segment) (n uint64, err error) {
-	txn := q.db.NewTransaction(false)
+	txn := q.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: segmentPrefix(s.bucket, s.stream)})
 	defer it.Close()
@@ -147,7 +131,7 @@ func (q *Queue) oldestOf(l *streamLog, s *segment) (int64, bool) {
 			break
 		}
 	}
-	txn := q.db.NewTransaction(false)
+	txn := q.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: segmentPrefix(s.bucket, s.stream)})
 	defer it.Close()
