@@ -12,6 +12,7 @@ import (
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/stayhealthy"
+	"monitorme/drivers/suretemp"
 )
 
 // Drivers are all drivers, by name.
@@ -34,6 +35,7 @@ var Drivers = []drivers.Driver{
 	nonin.Driver,
 	nonin.SpotCheck,
 	stayhealthy.Driver,
+	suretemp.Driver,
 }
 
 // Find gives the driver of that name.
