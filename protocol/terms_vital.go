@@ -107,6 +107,8 @@ var temperatureTerms = []Term{
 	numeric(private(0xF143), "MONITORME_TEMP_INCUBATOR_SETTING", "T set", "temperature that the incubator or warmer is set to", "", "Cel", 1, 10, 50, paceMinute, "white"),
 	numeric(private(0xF144), "MONITORME_HEATER_POWER", "Heater", "heater power of the incubator or warmer", "", "%", 0, 0, 100, paceMinute, "white"),
 	numeric(private(0xF145), "MONITORME_TEMP_DIFFERENCE", "ΔT", "difference of two temperatures", SignTemperature, "Cel", 1, -40, 40, paceWarmth, "white"),
+	numeric(private(0xF146), "MONITORME_INCUBATOR_HUMIDITY", "Humidity", "relative humidity in the incubator", "", "%", 0, 0, 100, paceMinute, "white"),
+	numeric(private(0xF147), "MONITORME_INCUBATOR_OXYGEN", "O2 inc", "oxygen in the incubator", "", "%", 0, 0, 100, paceMinute, "white"),
 }
 
 func temperature(c Code, refID, label, name string) Term {
