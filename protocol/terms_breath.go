@@ -124,4 +124,6 @@ var gasTerms = []Term{
 	ventilator(private(0xF193), "MONITORME_OXYGEN_CONSUMPTION", "VO2", "oxygen consumption", "mL/min", 0, 0, 5000),
 	ventilator(private(0xF194), "MONITORME_CO2_PRODUCTION", "VCO2", "CO2 production", "mL/min", 0, 0, 5000),
 	ventilator(private(0xF195), "MONITORME_RESPIRATORY_QUOTIENT", "RQ", "respiratory quotient", "1", 2, 0, 5),
+	gas(private(0xF196), "MONITORME_CO2_ET_PERCENT", "etCO2 %", "end-tidal CO2 in percent, ambient pressure unknown", 20),
+	gas(private(0xF197), "MONITORME_CO2_INSP_PERCENT", "FiCO2 %", "inspired CO2 in percent, ambient pressure unknown", 20),
 }
