@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("AGENT_TEST_QUEUE"); dir != "" {
 		runChild(dir)
 	}
-	all.Drivers = append(all.Drivers, fake)
+	all.Drivers = append(all.Drivers, fake, asking)
 	goleak.VerifyTestMain(m)
 }
 
@@ -38,6 +38,17 @@ var fake = drivers.Driver{
 	Codes:      []protocol.Code{protocol.PulseRate, protocol.Pleth},
 	NewDecoder: func() drivers.Decoder { return &fakeDecoder{} },
 	Run:        drivers.Listen(func() drivers.Decoder { return &fakeDecoder{} }),
+}
+
+// asking is a device that must be asked.
+var asking = drivers.Driver{
+	Name: "asking", Title: "Cuffs", Line: drivers.Line{Baud: 9600}, Asks: true, Silence: 2 * time.Second,
+	NewDecoder: func() drivers.Decoder { return &fakeDecoder{} },
+	Run: func(ctx context.Context, p drivers.Port, _ drivers.Emit) error {
+		p.Write([]byte("inflate"))
+		<-ctx.Done()
+		return ctx.Err()
+	},
 }
 
 type fakeDecoder struct {
