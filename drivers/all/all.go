@@ -8,6 +8,7 @@ import (
 	"monitorme/drivers/generic"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/masimo"
+	"monitorme/drivers/microstream"
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
@@ -27,6 +28,8 @@ var Drivers = []drivers.Driver{
 	intellivue.Network,
 	intellivue.Numerics,
 	masimo.Driver,
+	microstream.Driver,
+	microstream.Module,
 	nellcor.Driver,
 	nellcor.N200,
 	nibp.Accutorr,
