@@ -12,6 +12,7 @@ import (
 
 const (
 	maxObjects = 1024 // of all contexts; no monitor has a tenth of it
+	maxValues  = 64   // of one object
 	minClaim   = 30 * ticksPerSecond
 )
 
@@ -170,31 +171,33 @@ func (m *monitor) object(r pollResult, h handle, attributes cursor) {
 		m.blind++ // its values come once the description has been sent
 		return
 	}
-	values.attributes(func(id uint16, v []byte) {
-		switch id {
-		case attrNumeric:
-			m.numeric(r, o, v, stamp)
-		case attrCompound:
-			c := cursor{b: v}
-			count, items := c.list()
-			for range count {
-				if one := items.bytes(10); one != nil {
-					m.numeric(r, o, one, stamp)
-				}
-			}
-		case attrSamples:
-			c := cursor{b: v}
-			m.samples(r, o, &c)
-		case attrSampleCompound:
-			c := cursor{b: v}
-			count, items := c.list()
-			for range count {
-				if !items.short {
-					m.samples(r, o, &items)
-				}
+	values.attributes(func(id uint16, v []byte) { m.values(r, o, stamp, id, v) })
+}
+
+// values handles the values in an attribute.
+func (m *monitor) values(r pollResult, o *object, at stamp, id uint16, v []byte) {
+	c := cursor{b: v}
+	switch id {
+	case attrNumeric:
+		m.numeric(r, o, v, at)
+	case attrCompound:
+		count, items := c.list()
+		for range count {
+			if one := items.bytes(10); one != nil {
+				m.numeric(r, o, one, at)
 			}
 		}
-	})
+	case attrSamples:
+		m.samples(r, o, &c)
+	case attrSampleCompound:
+		count, items := c.list()
+		for range count {
+			m.samples(r, o, &items)
+			if items.short {
+				return
+			}
+		}
+	}
 }
 
 // describe takes in what is known of an object besides its values.
@@ -237,6 +240,9 @@ func (m *monitor) valueOf(o *object, physio uint16, kind protocol.Kind, now uint
 			v.target = o.wave.targetOf(v.target)
 		}
 		v.seen = now
+		if len(o.values) >= maxValues {
+			o.values = nil
+		}
 		m.claim(v, now)
 		v.term, v.known = protocol.Lookup(v.target.code)
 		o.values = append(o.values, v)
