@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -34,7 +36,8 @@ import (
 	"monitorme/protocol"
 )
 
-// BenchmarkWireToScreen measures, with the whole system in this one process,
+// BenchmarkWireToScreen measures, with the whole system on this one machine, the
+// cloud and the devices in this process and the boxes of each unit in another,
 // the time from a frame written to a device's pseudo-terminal to the event in
 // the stream of a station. One iteration is one run of the ward; it fails if
 // a frame that was taken does not arrive.
@@ -68,6 +71,9 @@ type tap struct {
 }
 
 func (t *tap) Write(p []byte) (int, error) {
+	if t.meter.silent.Load() {
+		return len(p), nil
+	}
 	var codes []protocol.Code
 	t.decoder.Decode(p, func(o protocol.Observation) {
 		if o.Kind != protocol.KindEvent {
@@ -86,6 +92,7 @@ func (t *tap) Write(p []byte) (int, error) {
 // A meter pairs what was written with what was seen: per bed and code they come
 // in the same order.
 type meter struct {
+	silent    atomic.Bool // devices hold their tongue
 	mu        sync.Mutex
 	waiting   map[string][]time.Time
 	measuring bool
@@ -138,21 +145,41 @@ func (m *meter) outstanding() (n int) {
 	return n
 }
 
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+// cpuTime is the processor time of this process and the given ones.
+func cpuTime(children []*exec.Cmd) time.Duration {
+	var ticks int
+	eachStat(children, func(fields []string) {
+		user, _ := strconv.Atoi(fields[11])
+		system, _ := strconv.Atoi(fields[12])
+		ticks += user + system
+	})
+	return time.Duration(ticks) * 10 * time.Millisecond // a tick is 1/100 s
 }
 
-func residentMiB() float64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	pages, _ := strconv.Atoi(strings.Fields(string(text))[1])
+// residentMiB is the resident memory of this process and the given ones.
+func residentMiB(children []*exec.Cmd) float64 {
+	var pages int
+	eachStat(children, func(fields []string) {
+		n, _ := strconv.Atoi(fields[21])
+		pages += n
+	})
 	return float64(pages*os.Getpagesize()) / (1 << 20)
+}
+
+// eachStat gives the fields of /proc/PID/stat from the third on, see proc(5).
+func eachStat(children []*exec.Cmd, f func(fields []string)) {
+	pids := []int{os.Getpid()}
+	for _, c := range children {
+		pids = append(pids, c.Process.Pid)
+	}
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		f(strings.Fields(rest))
+	}
 }
 
 func measureWard(b *testing.B, w ward) {
@@ -204,14 +231,17 @@ func runWard(b *testing.B, w ward) *meter {
 	}
 	time.Sleep(time.Second)
 	var simulators sync.WaitGroup
+	var children []*exec.Cmd
 	playing, stopPlaying := context.WithCancel(context.Background())
-	ready := make(chan struct{})
 	for i, box := range boxes {
 		pty, err := line.OpenPTY(filepath.Join(dir, string(box.id)+".port"))
 		if err != nil {
 			b.Fatal(err)
 		}
-		running.Go(func() { runBox(ctx, b, box, cfg.Broker.Listen, filepath.Join(dir, string(box.id)+".port"), log) })
+		writeBoxConfig(b, box, cfg.Broker.Listen, filepath.Join(dir, string(box.id)+".port"))
+		if i%20 == 19 { // one process for the boxes of a unit: 500 do not fit into the descriptors of one
+			children = append(children, startBoxes(b, boxes[i-19:i+1]))
+		}
 		t := &tap{PTY: pty, decoder: stayhealthy.Driver.NewDecoder(), meter: m, bed: box.bed}
 		simulators.Go(func() {
 			defer pty.Close()
@@ -221,7 +251,9 @@ func runWard(b *testing.B, w ward) *meter {
 				b.Error(err)
 				return
 			}
-			<-ready
+			if pty.AwaitHost(playing) != nil {
+				return
+			}
 			time.Sleep(time.Duration(i) * time.Second / time.Duration(len(boxes))) // devices are not in step
 			device := stayhealthy.Device{Waves: w.waves, BlocksPerSecond: w.blocks}
 			device.Simulate(playing, t, person)
@@ -229,15 +261,18 @@ func runWard(b *testing.B, w ward) *meter {
 		time.Sleep(5 * time.Millisecond)
 	}
 	awaitBoxes(b, cloud.Address("http"), len(boxes))
-	close(ready)
 	time.Sleep(w.settle)
+	m.silent.Store(true) // what was sent while boxes connected may have come late, as backfill: begin anew
+	time.Sleep(2 * time.Second)
 	m.mu.Lock()
-	m.measuring = true
+	clear(m.waiting)
+	m.unpaired, m.measuring = nil, true
 	m.mu.Unlock()
-	cpu, began := cpuTime(), time.Now()
+	m.silent.Store(false)
+	cpu, began := cpuTime(children), time.Now()
 	time.Sleep(w.runs)
-	b.ReportMetric(100*float64(cpuTime()-cpu)/float64(time.Since(began)), "cpu-%")
-	b.ReportMetric(residentMiB(), "rss-MiB")
+	b.ReportMetric(100*float64(cpuTime(children)-cpu)/float64(time.Since(began)), "cpu-%")
+	b.ReportMetric(residentMiB(children), "rss-MiB")
 	m.mu.Lock()
 	m.measuring = false
 	m.mu.Unlock()
@@ -246,6 +281,7 @@ func runWard(b *testing.B, w ward) *meter {
 	for deadline := time.Now().Add(20 * time.Second); m.outstanding() > 0 && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Millisecond)
 	}
+	b.Logf("%d observations measured", len(m.took))
 	for k, q := range m.waiting {
 		if len(q) > 0 {
 			b.Errorf("%d observations of %s that its device sent reached no screen", len(q), k)
@@ -352,7 +388,7 @@ func prepareHospital(b *testing.B, dir string, units int) (service.Config, []ben
 	return cfg, boxes
 }
 
-func runBox(ctx context.Context, b *testing.B, box benchBox, broker, port string, log *slog.Logger) {
+func writeBoxConfig(b *testing.B, box benchBox, broker, port string) {
 	text := fmt.Sprintf(`
 box: %s
 unit: %s
@@ -362,14 +398,67 @@ uplink: {broker: "tls://%[4]s", ca_file: %[3]s/ca.pem, cert_file: %[3]s/box.pem,
 health: {listen: ""}
 devices: [{id: hub, driver: stayhealthy, port: %[5]s}]
 `, box.id, box.unit, box.dir, broker, port)
-	cfg, err := agent.Parse(string(box.id), []byte(text))
-	if err != nil {
-		b.Error(err)
+	if err := os.WriteFile(box.config(), []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (box benchBox) config() string { return filepath.Join(box.dir, "edge.yaml") }
+
+// boxesVariable names, for a child of this test binary, the configurations of
+// the boxes it is to run.
+const boxesVariable = "MONITORME_BENCH_BOXES"
+
+func TestMain(m *testing.M) {
+	if list := os.Getenv(boxesVariable); list != "" {
+		runBoxes(strings.Split(list, ":"))
 		return
 	}
-	if err := agent.Run(ctx, cfg, log.With("box", box.id), prometheus.NewRegistry()); !errors.Is(err, context.Canceled) {
-		b.Errorf("box %s: %v", box.id, err)
+	os.Exit(m.Run())
+}
+
+// startBoxes runs boxes in a child of this test binary.
+func startBoxes(b *testing.B, boxes []benchBox) *exec.Cmd {
+	var list []string
+	for _, box := range boxes {
+		list = append(list, box.config())
 	}
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), boxesVariable+"="+strings.Join(list, ":"))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	return cmd
+}
+
+// runBoxes is what the child does: it runs boxes until it is told to stop.
+func runBoxes(configs []string) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	var running sync.WaitGroup
+	for _, path := range configs {
+		running.Go(func() {
+			cfg, err := agent.Load(path)
+			if err == nil {
+				err = agent.Run(ctx, cfg, log, prometheus.NewRegistry())
+			}
+			if ctx.Err() == nil {
+				log.Error("box ended", "config", path, "err", err)
+			}
+		})
+	}
+	running.Wait()
 }
 
 func signInForBench(b *testing.B, address string) http.CookieJar {
