@@ -12,6 +12,7 @@ import (
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
+	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
 )
@@ -37,6 +38,7 @@ var Drivers = []drivers.Driver{
 	nibp.SunTech,
 	nonin.Driver,
 	nonin.SpotCheck,
+	puritanbennett.Driver,
 	stayhealthy.Driver,
 	suretemp.Driver,
 }
