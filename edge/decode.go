@@ -6,24 +6,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"monitorme/drivers"
 	"monitorme/drivers/all"
+	"monitorme/drivers/capture"
 	"monitorme/edge/agent"
 	"monitorme/protocol"
 )
 
 type decodeCmd struct {
-	Driver string `required:"" placeholder:"NAME" help:"The driver; monitorme-edge drivers lists them."`
-	File   string `arg:"" optional:"" help:"Recorded bytes; standard input if left out or -."`
+	Driver string `placeholder:"NAME" help:"The driver; monitorme-edge drivers lists them. A recording may name its own."`
+	File   string `arg:"" optional:"" help:"A recording or plain bytes; standard input if left out or -."`
 }
 
 func (c *decodeCmd) Run(s streams) error {
-	d, ok := all.Find(c.Driver)
-	if !ok {
-		return usageError{fmt.Errorf("driver %w", agent.UnknownDriver(c.Driver))}
-	}
 	in := s.in
+	if c.Driver != "" { // before anything is opened
+		if _, err := findDriver(c.Driver); err != nil {
+			return err
+		}
+	}
 	if c.File != "" && c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
@@ -32,24 +35,84 @@ func (c *decodeCmd) Run(s streams) error {
 		defer f.Close()
 		in = f
 	}
-	stats, err := decode(in, s.out, d.NewDecoder())
+	source, driver, err := open(bufio.NewReaderSize(in, 32<<10), c.Driver)
+	if err != nil {
+		return err
+	}
+	d, err := findDriver(driver)
+	if err != nil {
+		return err
+	}
+	stats, err := decode(source, s.out, d.NewDecoder())
 	fmt.Fprintf(s.err, "%s: %d bytes, %d frames, %d bytes skipped, %d bad checksums\n", d.Name, stats.Bytes, stats.Frames, stats.Skipped, stats.BadSums)
 	return err
 }
 
+func findDriver(name string) (drivers.Driver, error) {
+	if name == "" {
+		return drivers.Driver{}, usageError{errors.New("missing flag --driver=NAME: the input does not name one")}
+	}
+	d, ok := all.Find(name)
+	if !ok {
+		return d, usageError{fmt.Errorf("driver %w", agent.UnknownDriver(name))}
+	}
+	return d, nil
+}
+
+// A source gives the bytes of a device, with the instant of their arrival if
+// it is known.
+type source func() ([]byte, time.Time, error)
+
+// open tells a recording from plain bytes. The driver is the one asked for,
+// else that of the recording.
+func open(in *bufio.Reader, driver string) (source, string, error) {
+	if begin, _ := in.Peek(capture.Prefix); !capture.Is(begin) {
+		buf := make([]byte, 32<<10)
+		return func() ([]byte, time.Time, error) {
+			n, err := in.Read(buf)
+			return buf[:n], time.Time{}, err
+		}, driver, nil
+	}
+	r, err := capture.NewReader(in)
+	if err != nil {
+		return nil, "", fmt.Errorf("decode: %w", err)
+	}
+	if driver == "" {
+		driver = r.Header().Driver
+	}
+	started := r.Header().Started
+	return func() ([]byte, time.Time, error) {
+		for {
+			e, err := r.Next()
+			if err != nil || e.Kind == capture.FromDevice {
+				var at time.Time
+				if !started.IsZero() {
+					at = started.Add(e.At)
+				}
+				return e.Bytes, at, err
+			}
+		}
+	}, driver, nil
+}
+
 // decode writes what d finds in the bytes of in to out. What was found is
-// written after each read, so that a live stream can be watched.
-func decode(in io.Reader, out io.Writer, d drivers.Decoder) (drivers.Stats, error) {
+// written after each read, so that a live stream can be watched. Of a recording
+// it is known when a value was measured.
+func decode(in source, out io.Writer, d drivers.Decoder) (drivers.Stats, error) {
 	w := bufio.NewWriter(out)
 	var line []byte
+	var arrived time.Time
 	emit := func(o protocol.Observation) {
+		if !arrived.IsZero() {
+			o.At = arrived.Add(-max(o.Delay, 0))
+		}
 		line = append(o.AppendJSON(line[:0]), '\n')
 		w.Write(line) // an error stays in w until Flush
 	}
-	buf := make([]byte, 32<<10)
 	for {
-		n, err := in.Read(buf)
-		d.Decode(buf[:n], emit)
+		p, at, err := in()
+		arrived = at
+		d.Decode(p, emit)
 		if err := w.Flush(); err != nil {
 			return d.Stats(), fmt.Errorf("decode: write: %w", err)
 		}

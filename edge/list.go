@@ -34,11 +34,7 @@ func (driversCmd) Run(s streams) error {
 // lineText is how a driver opens its line, as "9600 8N1", and whether there are
 // others in its family.
 func lineText(d drivers.Driver) string {
-	l := d.Line
-	if l.DataBits == 0 {
-		l.DataBits = 8
-	}
-	text := fmt.Sprintf("%d %d%c%d", l.Baud, l.DataBits, "NOEMS"[l.Parity], max(l.StopBits, 1))
+	text := drivers.Line{Baud: d.Line.Baud, DataBits: d.Line.DataBits, Parity: d.Line.Parity, StopBits: d.Line.StopBits}.String()
 	if n := len(d.Alternates); n > 0 {
 		text += fmt.Sprintf(" (+%d)", n)
 	}

@@ -25,16 +25,20 @@ import (
 // version is set when a release is built: -ldflags "-X main.version=1.2.3".
 var version = ""
 
-// Exit codes: 0 done, 1 it failed, 2 it was asked wrongly.
+// Exit codes: 0 done, 1 it failed, 2 it was asked wrongly, 3 the device at the
+// port was not recognised.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed  = 1
+	exitUsage   = 2
+	exitUnknown = 3
 )
 
 // cli is the command line.
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the box until it is told to stop."`
-	Decode  decodeCmd  `cmd:"" help:"Decode recorded bytes of a device to JSON, one observation a line."`
+	Probe   probeCmd   `cmd:"" help:"Find out which device is at a port by listening. Exit code 3: not recognised."`
+	Record  recordCmd  `cmd:"" help:"Record what passes on a port, with its timing, for a report."`
+	Decode  decodeCmd  `cmd:"" help:"Decode a recording or plain bytes of a device to JSON, one observation a line."`
 	Drivers driversCmd `cmd:"" help:"List the drivers."`
 	Ports   portsCmd   `cmd:"" help:"List the serial ports that are plugged in, without opening them."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -87,6 +91,9 @@ func command(ctx context.Context, args []string, io streams) int {
 	}
 	if err = k.Run(); err == nil || errors.Is(err, context.Canceled) {
 		return 0
+	}
+	if errors.Is(err, errUnrecognised) { // told at length already
+		return exitUnknown
 	}
 	fmt.Fprintln(io.err, "monitorme-edge:", err)
 	if _, ok := errors.AsType[usageError](err); ok {

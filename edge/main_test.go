@@ -17,7 +17,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("EDGE_TEST_MAIN") != "" {
+	switch os.Getenv("EDGE_TEST_MAIN") {
+	case "":
+	case "plain":
+		main()
+	default:
 		all.Drivers = append(all.Drivers, bytewise)
 		main()
 	}
@@ -53,8 +57,14 @@ func (d *byteDecoder) Stats() drivers.Stats { return d.stats }
 // edge runs the program as a process.
 func edge(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return edgeWith(t, "bytewise", stdin, args...)
+}
+
+// edgeWith is edge with the driver bytewise, or plain.
+func edgeWith(t *testing.T, kind, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "EDGE_TEST_MAIN=1")
+	cmd.Env = append(os.Environ(), "EDGE_TEST_MAIN="+kind)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
@@ -111,7 +121,7 @@ func TestWrongCommandsExitWithTwoAndSayWhy(t *testing.T) {
 		want []string
 	}{
 		"unknown driver":  {[]string{"decode", "-driver", "bytewize", "x"}, []string{`"bytewize"`, `did you mean "bytewise"?`, "want one of"}},
-		"no driver":       {[]string{"decode", "x"}, []string{"--driver"}},
+		"no driver":       {[]string{"decode", bad}, []string{"--driver"}},
 		"unknown flag":    {[]string{"decode", "--colour"}, []string{"--colour"}},
 		"unknown command": {[]string{"fly"}, []string{"fly"}},
 		"no config":       {[]string{"run"}, []string{"--config"}},

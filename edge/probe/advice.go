@@ -44,7 +44,7 @@ func (r Report) Advice() string {
 	case loud == nil:
 		return fmt.Sprintf("silence at %d line settings: is the device on, the cable the right one (some need crossed wires) and the output switched on? "+
 			"A device that speaks only when asked is not found by listening: name its driver, or permit harmless questions", tried)
-	case near != nil && near.Stats.Frames > 0:
+	case near != nil && near.Stats.Frames > 0 && 3*(near.Stats.Bytes-min(near.Stats.Skipped, near.Stats.Bytes)) >= near.Stats.Bytes: // more than chance
 		return fmt.Sprintf("something like %s at %s, but too little of it: %d valid frames, %d damaged, in %d bytes: a bad cable, or a device that speaks seldom: if it is that one, name the driver",
 			near.Nearest, near.Where(), near.Stats.Frames, near.Stats.BadSums, near.Bytes)
 	case near != nil && near.Stats.BadSums >= 3 && near.Stats.BadSums*64 >= uint64(near.Bytes): // more than chance

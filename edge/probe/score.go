@@ -132,7 +132,7 @@ func (c *candidate) claims() bool {
 
 // before orders claims: negative if c is to be preferred.
 func (c *candidate) before(o *candidate) int {
-	rank := func(c *candidate) [5]int {
+	rank := func(c *candidate) [6]int {
 		b := func(v bool) int {
 			if v {
 				return 1
@@ -140,7 +140,7 @@ func (c *candidate) before(o *candidate) int {
 			return 0
 		}
 		// Coverage in steps: a few bytes at the beginning prove nothing.
-		return [5]int{b(c.driver.Checked), c.covered() / 10, b(c.hinted), b(c.likely), c.good}
+		return [6]int{b(c.driver.Checked), c.covered() / 10, b(c.hinted), b(c.likely), c.good, b(!c.driver.Asks)}
 	}
 	x, y := rank(c), rank(o)
 	for i := range x {
@@ -215,13 +215,26 @@ func (f *field) any() bool {
 	return slices.ContainsFunc(f.candidates, func(c *candidate) bool { return !c.broken && c.stats.Frames > 0 })
 }
 
-// nearest is the candidate with most frames, or else most failed checks.
+// nearest is the candidate that explains most: the winner, else one whose
+// checksums hold, else that with most frames, else most failed checks.
 func (f *field) nearest() (string, drivers.Stats) {
-	var near *candidate
-	for _, c := range f.candidates {
-		if c.stats.Frames+c.stats.BadSums > 0 && (near == nil || c.stats.Frames > near.stats.Frames ||
-			c.stats.Frames == near.stats.Frames && c.stats.BadSums > near.stats.BadSums) {
-			near = c
+	near := f.best()
+	if near == nil {
+		rank := func(c *candidate) [3]uint64 {
+			checked := uint64(0)
+			if c.driver.Checked {
+				checked = c.stats.Frames
+			}
+			return [3]uint64{checked, c.stats.Frames, c.stats.BadSums}
+		}
+		for _, c := range f.candidates {
+			r, n := rank(c), [3]uint64{}
+			if near != nil {
+				n = rank(near)
+			}
+			if !c.broken && slices.Compare(r[:], n[:]) > 0 {
+				near = c
+			}
 		}
 	}
 	if near == nil {
