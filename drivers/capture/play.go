@@ -27,7 +27,9 @@ func Play(ctx context.Context, wire drivers.Port, r *Reader) error {
 		defer close(done)
 		failed <- listen(ctx, wire, heard)
 	}()
-	stop := context.AfterFunc(ctx, func() {
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(ended)
 		past := time.Unix(1, 0)
 		wire.SetReadDeadline(past)
 		if w, ok := wire.(interface{ SetWriteDeadline(time.Time) error }); ok {
@@ -37,7 +39,7 @@ func Play(ctx context.Context, wire drivers.Port, r *Reader) error {
 	err := (&player{wire: wire, heard: heard, failed: failed, start: time.Now()}).play(ctx, r)
 	cancel()
 	<-done
-	stop()
+	<-ended
 	return err
 }
 

@@ -3,12 +3,15 @@
 //
 //	go run ./drivers/simulator -driver nonin -pty /tmp/oximeter -profile copd
 //	go run ./drivers/simulator -driver stayhealthy -tcp 127.0.0.1:4001 -episode apnoea@+60s/45s,every=5m
+//	go run ./drivers/simulator -play bug.capture -pty /tmp/device
 //
+// The last plays back what monitorme-edge record has written, with its timing.
 // The device is played until the program is interrupted. The box may open and
 // close its end at any time; docs/SIMULATION.md tells more.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,6 +20,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,6 +61,8 @@ type options struct {
 	tcp     string
 	patient drivers.Patient
 	who     string // for people
+	replay  string // a capture to be played instead of a driver's device
+	again   bool   // for ever
 }
 
 func parse(args []string, errOut io.Writer) (options, error) {
@@ -69,6 +75,8 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	profile := f.String("profile", "stable adult", "the person: "+strings.Join(patient.ProfileNames(), ", "))
 	recordings := f.String("recordings", "", "folder of recordings, with -record")
 	record := f.String("record", "", "recording to play instead of a model")
+	replay := f.String("play", "", "play this recording of monitorme-edge record once a host is there, instead of a device for a patient")
+	again := f.Bool("loop", false, "with -play: again and again")
 	var scenario patient.Scenario
 	f.Func("episode", "what happens, as desaturation@+60s/120s[,every=10m][,severity=0.7]; may be repeated; kinds: "+kinds(), func(s string) error {
 		e, err := patient.ParseEpisode(s)
@@ -78,7 +86,30 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return options{}, err
 	}
-	o := options{pty: *pty, tcp: *tcp}
+	o := options{pty: *pty, tcp: *tcp, replay: *replay, again: *again}
+	if o.replay != "" {
+		var refused []string
+		f.Visit(func(g *flag.Flag) {
+			if !slices.Contains([]string{"play", "loop", "pty", "tcp"}, g.Name) {
+				refused = append(refused, "-"+g.Name)
+			}
+		})
+		switch {
+		case f.NArg() > 0:
+			return o, fmt.Errorf("%q is no flag", f.Arg(0))
+		case len(refused) > 0:
+			return o, fmt.Errorf("-play plays what was recorded: leave out %s", strings.Join(refused, ", "))
+		case (*pty == "") == (*tcp == ""):
+			return o, errors.New("want one of -pty and -tcp")
+		}
+		head, err := o.check()
+		o.who = fmt.Sprintf("recorded %s", head.Started.Format(time.RFC3339))
+		o.driver.Title = cmp.Or(head.Driver, "device")
+		return o, err
+	}
+	if o.again {
+		return o, errors.New("-loop goes with -play")
+	}
 	var ok bool
 	switch o.driver, ok = all.Find(*driver); {
 	case f.NArg() > 0:
@@ -120,6 +151,10 @@ func person(seed uint64, profile, recordings, record string, scenario patient.Sc
 
 // play runs the device until ctx ends or its line fails.
 func (o options) play(ctx context.Context, out io.Writer) error {
+	device := func(ctx context.Context, wire drivers.Port) error { return o.driver.Simulate(ctx, wire, o.patient) }
+	if o.replay != "" {
+		device = o.playBack
+	}
 	if o.tcp != "" {
 		ln, err := net.Listen("tcp", o.tcp)
 		if err != nil {
@@ -127,7 +162,7 @@ func (o options) play(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s (%s) on tcp://%s\n", o.driver.Title, o.who, ln.Addr())
 		return line.Serve(ctx, ln, func(ctx context.Context, wire drivers.Port) {
-			o.driver.Simulate(ctx, wire, o.patient) // a host that leaves ends it
+			device(ctx, wire) // a host that leaves ends it
 		})
 	}
 	p, err := line.OpenPTY(o.pty)
@@ -136,7 +171,12 @@ func (o options) play(ctx context.Context, out io.Writer) error {
 	}
 	defer p.Close()
 	fmt.Fprintf(out, "%s (%s) on %s\n", o.driver.Title, o.who, o.pty)
-	return o.driver.Simulate(ctx, p, o.patient)
+	if o.replay != "" { // what nobody hears would be lost
+		if err := p.AwaitHost(ctx); err != nil {
+			return err
+		}
+	}
+	return device(ctx, p)
 }
 
 func driverNames() string {
