@@ -3,6 +3,7 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/capnostat"
 	"monitorme/drivers/contec"
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
@@ -15,11 +16,13 @@ import (
 	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
+	"monitorme/drivers/warmer"
 )
 
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
 	contec.Berry,
+	capnostat.Driver,
 	contec.Driver,
 	contec.First,
 	gedri.Driver,
@@ -41,6 +44,10 @@ var Drivers = []drivers.Driver{
 	puritanbennett.Driver,
 	stayhealthy.Driver,
 	suretemp.Driver,
+	warmer.Giraffe,
+	warmer.GiraffeOld,
+	warmer.Isolette,
+	warmer.OmniBed,
 }
 
 // Find gives the driver of that name.
