@@ -12,6 +12,10 @@ import (
 	"monitorme/drivers/capture"
 )
 
+// lastBytes is how long the line stays after the end: unplugging takes with it
+// what the host has not read yet.
+const lastBytes = 2 * time.Second
+
 // check reads the whole recording once, so that a damaged one is refused before
 // anything is played.
 func (o options) check() (capture.Header, error) {
@@ -56,16 +60,20 @@ func (o options) playBack(ctx context.Context, wire drivers.Port) error {
 		}
 		err = capture.Play(ctx, wire, r)
 		f.Close()
-		switch {
-		case err != nil && !errors.Is(err, capture.ErrCut):
+		if err != nil && !errors.Is(err, capture.ErrCut) {
 			return err
-		case !o.again:
-			return nil
 		}
-		select { // an empty recording must not keep a core busy
-		case <-time.After(100 * time.Millisecond):
+		pause := 100 * time.Millisecond // an empty recording must not keep a core busy
+		if !o.again {
+			pause = lastBytes
+		}
+		select {
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if !o.again {
+			return nil
 		}
 	}
 }
