@@ -209,6 +209,7 @@ func (s *Service) openIngest(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.ingest = in
 	s.add("ingest", in.Run, in.Check)
 	s.add("contacts", contacts.Run, nil)
 	s.add("broker", func(ctx context.Context) error { return src.run(ctx, in.Handle) }, src.check)

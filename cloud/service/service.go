@@ -24,6 +24,7 @@ import (
 
 	"monitorme/cloud/api"
 	"monitorme/cloud/broker"
+	"monitorme/cloud/ingest"
 	"monitorme/cloud/live"
 	"monitorme/cloud/peer"
 	"monitorme/cloud/pki"
@@ -50,6 +51,7 @@ type Service struct {
 	hub      *live.Hub
 	feed     *live.Feed
 	broker   *broker.Broker
+	ingest   *ingest.Ingest
 
 	mu        sync.Mutex
 	addresses map[string]string
