@@ -8,6 +8,7 @@ import (
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/intellivue"
+	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/microstream"
 	"monitorme/drivers/nellcor"
@@ -31,6 +32,7 @@ var Drivers = []drivers.Driver{
 	intellivue.Driver,
 	intellivue.Network,
 	intellivue.Numerics,
+	lc101.Driver,
 	masimo.Driver,
 	microstream.Driver,
 	microstream.Module,
