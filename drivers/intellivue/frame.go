@@ -64,7 +64,7 @@ func (s *serial) frame(b []byte) int {
 	plain, ok := s.unescape(body)
 	n := len(plain) - 6
 	switch {
-	case !ok || n < 0:
+	case !ok || n < 1:
 		return framer.Skip
 	case frameCheck(plain[:n+4]) != binary.LittleEndian.Uint16(plain[n+4:]):
 		return framer.BadSum

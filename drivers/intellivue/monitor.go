@@ -13,6 +13,7 @@ import (
 const (
 	maxObjects = 1024 // of all contexts; no monitor has a tenth of it
 	maxValues  = 64   // of one object
+	maxText    = 200  // characters
 	minClaim   = 30 * ticksPerSecond
 )
 
@@ -392,7 +393,7 @@ func absoluteTime(v []byte) (time.Time, bool) {
 // text8 is the text of a VariableLabel.
 func text8(b []byte) string {
 	var s strings.Builder
-	for _, c := range b {
+	for _, c := range b[:min(len(b), maxText)] {
 		if c >= ' ' && c != 0x7F && (c < 0x80 || c >= 0xA0) {
 			s.WriteRune(rune(c)) // ISO 8859-1
 		}
@@ -403,7 +404,7 @@ func text8(b []byte) string {
 // text16 is the text of a String after its length: UTF-16, ended by zero.
 func text16(b []byte) string {
 	var s strings.Builder
-	for ; len(b) >= 2; b = b[2:] {
+	for b = b[:min(len(b), 2*maxText)]; len(b) >= 2; b = b[2:] {
 		c := rune(binary.BigEndian.Uint16(b))
 		switch {
 		case c == 0:

@@ -278,3 +278,11 @@ func FuzzPayload(f *testing.F) {
 		}
 	})
 }
+
+func TestAFrameWithoutPDUIsNone(t *testing.T) {
+	d := makeDecoder(false)
+	d.heard = func(pdu []byte) { newSession(true).heard(pdu, time.Now()) }
+	if got := drivertest.Decode(d, appendFrame(nil, nil)); len(got) != 0 || d.Stats().Frames != 0 {
+		t.Errorf("%q, %+v", words(got), d.Stats())
+	}
+}

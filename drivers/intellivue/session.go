@@ -148,6 +148,9 @@ func (s *session) choose(m message) {
 	labels, ok := parseLabels(m)
 	ecg := slices.ContainsFunc(labels, func(l uint32) bool { return l >= 0x00020100 && l < 0x00020200 })
 	if !ok || s.asked == len(waveLists) || len(labels) > 0 && (s.asked == 0 || ecg) {
+		if s.asked > 0 {
+			s.pollNext = time.Time{} // the stream was asked for before there were waves
+		}
 		return
 	}
 	s.send(setWaves(s.next(), waveLists[s.asked]))
