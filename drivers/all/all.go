@@ -10,6 +10,7 @@ import (
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
+	"monitorme/drivers/medibus"
 	"monitorme/drivers/microstream"
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
@@ -34,6 +35,7 @@ var Drivers = []drivers.Driver{
 	intellivue.Numerics,
 	lc101.Driver,
 	masimo.Driver,
+	medibus.Driver,
 	microstream.Driver,
 	microstream.Module,
 	nellcor.Driver,
@@ -44,6 +46,7 @@ var Drivers = []drivers.Driver{
 	nonin.Driver,
 	nonin.SpotCheck,
 	puritanbennett.Driver,
+	puritanbennett.Waves,
 	stayhealthy.Driver,
 	suretemp.Driver,
 	warmer.Giraffe,
