@@ -127,7 +127,7 @@ var laboratoryTerms = []Term{
 	numeric(Glucose, "MDC_CONC_GLU_CAPILLARY_WHOLEBLOOD", "Glucose", "blood glucose, capillary", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
 	numeric(160020, "MDC_CONC_GLU_GEN", "Glucose gen", "glucose, sample unknown", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
 	numeric(160368, "MDC_CONC_GLU_UNDETERMINED_PLASMA", "Glucose pl", "glucose in plasma", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
-	numeric(private(0xF150), "MONITORME_GLUCOSE_INTERSTITIAL", "Glucose cgm", "glucose under the skin, continuous", SignBloodSugar, "mg/dL", 0, 10, 600, pace{5 * paceMinute.every, 5 * paceMinute.stale}, "white"),
+	numeric(160212, "MDC_CONC_GLU_ISF", "Glucose cgm", "glucose under the skin, continuous", SignBloodSugar, "mg/dL", 0, 10, 600, pace{5 * paceMinute.every, 5 * paceMinute.stale}, "white"),
 }
 
 var otherTerms = []Term{
