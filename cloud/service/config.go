@@ -30,7 +30,7 @@ var Modules = []string{"registry", "series", "alert", "broker", "ingest", "api"}
 type Config struct {
 	DataDir string   `yaml:"data_dir"`
 	Target  []string `yaml:"target"` // modules to run; all, or some of Modules
-	Demo    bool     `yaml:"demo"`   // says on every screen that this is a demonstration
+	Demo    bool     `yaml:"demo"`   // a demonstration: users with public passwords are let in, on loopback only
 
 	HTTP     HTTPConfig        `yaml:"http"`
 	Internal InternalConfig    `yaml:"internal"`
@@ -189,6 +189,9 @@ func (c *Config) Validate() error {
 	}
 	if c.runs("broker") {
 		errs = append(errs, c.Broker.Validate())
+	}
+	if c.Demo && (c.runs("api") && !onLoopback(c.HTTP.Listen) || c.runs("broker") && !onLoopback(c.Broker.Listen)) {
+		errs = append(errs, fmt.Errorf("demo: true with http.listen %s and broker.listen %s: a demonstration has public passwords and runs on loopback only", c.HTTP.Listen, c.Broker.Listen))
 	}
 	if c.runs("ingest") {
 		errs = append(errs, c.Ingest.Validate())

@@ -80,8 +80,27 @@ func (s *Service) openRegistry(ctx context.Context) error {
 	}
 	s.registry = r
 	s.closers = append(s.closers, r.Close)
+	if err := s.refusePublicPasswords(ctx); err != nil {
+		return err
+	}
 	s.internal.Handle("/internal/v1/registry/", r.Handler(s.log.With("module", "registry")))
 	s.add("registry", idle, func() error { return r.Ready(context.Background()) })
+	return nil
+}
+
+// refusePublicPasswords keeps the data of a demonstration from being served as
+// a real site.
+func (s *Service) refusePublicPasswords(ctx context.Context) error {
+	if s.cfg.Demo {
+		return nil
+	}
+	users, err := s.registry.Users(ctx)
+	if err != nil {
+		return fmt.Errorf("look for users of the demonstration: %w", err)
+	}
+	if i := slices.IndexFunc(users, func(u registry.User) bool { return u.Demo && !u.Disabled }); i >= 0 {
+		return fmt.Errorf("data_dir %s is that of the demonstration, whose user %q has a public password: choose another data_dir, or set demo: true", s.cfg.DataDir, users[i].Name)
+	}
 	return nil
 }
 

@@ -410,6 +410,19 @@ func TestADemonstrationIsForLoopbackOnly(t *testing.T) {
 	}
 }
 
+func TestTheDataOfADemonstrationIsNotServedAsARealSite(t *testing.T) {
+	cfg := demoConfig(t)
+	cfg.Demo = false
+	_, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler), "test")
+	if err == nil || !strings.Contains(err.Error(), "public password") {
+		t.Errorf("New = %v", err)
+	}
+	cfg.Demo, cfg.HTTP.Listen = true, "0.0.0.0:0"
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Errorf("Validate = %v", err)
+	}
+}
+
 func TestOnlyKnownBoxesMayConnect(t *testing.T) {
 	cfg := demoConfig(t)
 	s := run(t, cfg)
