@@ -208,14 +208,6 @@ func (p *page) shot(name string) {
 	}
 }
 
-// signIn signs in with keys alone and waits for the station.
-func (p *page) signIn(user string) {
-	p.t.Helper()
-	p.allow("/api/v1/session") // asked before anybody is signed in: 401
-	p.until("the sign-in form has the focus", "document.activeElement?.name === 'user'")
-	p.keys(user + kb.Tab + "demo" + kb.Enter)
-}
-
 // station opens the station of a signed-in nurse, without the sound step.
 func station(t *testing.T, f *fakeWard, width, height int, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()

@@ -19,3 +19,25 @@ export function onUse(callback: () => void): void {
 export function idle(): number {
   return performance.now() - touched;
 }
+
+/** Keeps the screen from going dark while an element shows it; gives what ends that. */
+export function keepAwake(): () => void {
+  let lock: WakeLockSentinel | null = null;
+  let over = false;
+  const ask = async (): Promise<void> => {
+    if (over || document.hidden) return;
+    try {
+      lock = await navigator.wakeLock.request('screen');
+      if (over) await lock.release();
+    } catch {
+      // the browser or the computer's settings decide; docs/SCREENS.md says what to set
+    }
+  };
+  document.addEventListener('visibilitychange', ask);
+  void ask();
+  return () => {
+    over = true;
+    document.removeEventListener('visibilitychange', ask);
+    void lock?.release();
+  };
+}

@@ -221,8 +221,8 @@ export class App extends PageElement {
       case 'station': return ward ? html`${keyed(ward, html`<station-screen .ward=${ward} .hint=${this.session?.station ? '' : text.idleHint}></station-screen>`)}` : nothing;
       case 'alarms': return ward ? html`${keyed(ward, html`<alarm-history .ward=${ward}></alarm-history>`)}` : nothing;
       case 'bed':
-        return ward?.beds.has(route.bed) || ward
-          ? html`${keyed(`${ward!.unit} ${route.bed}`, html`<bed-page .ward=${ward} .bed=${route.bed} .session=${this.session}></bed-page>`)}`
+        return ward
+          ? html`${keyed(`${ward.unit} ${route.bed}`, html`<bed-page .ward=${ward} .bed=${route.bed} .session=${this.session}></bed-page>`)}`
           : html`<main class="card" id="content">${text.loading}</main>`;
       default: return html`<main class="card" id="content"><p>${text.notFound}</p><a href="/">${text.home}</a></main>`;
     }

@@ -62,10 +62,11 @@ test('a ring keeps the newest and never grows', () => {
 test('a late block fills its place; one that is too old is left out', () => {
   const r = new WaveRing(100);
   r.push(block(t0, Array(50).fill(1)), t0, 0);
-  r.push(block(t0 + 1000, Array(50).fill(3)), t0, 0);
-  r.push(block(t0 + 500, Array(50).fill(2)), t0, 0);
+  r.push(block(t0 + 3000, Array(50).fill(3)), t0, 0);
+  r.push(block(t0 + 500, Array(250).fill(2)), t0, 0);
   assert.ok(all(r).every((v) => !Number.isNaN(v)));
-  assert.equal(r.end, 150);
+  assert.equal(r.end, 350);
+  assert.equal(r.at(r.end - 1), 11.5);
 });
 
 test('a clock that was set begins anew', () => {

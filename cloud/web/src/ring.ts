@@ -70,9 +70,10 @@ export class WaveRing {
     }
     const exact = ((at - this.base) * this.rate) / 1000;
     const off = ((exact - this.end) * 1000) / this.rate;
-    const tolerance = Math.min(150, this.block / 2);
-    if (Math.abs(off) <= tolerance) {
-      this.base += off * 0.05; // follow the device's clock, which is not ours
+    // A lost block makes a hole of its length: less than that is jitter. A block
+    // that begins before the last one ended was stamped early, or the last late.
+    if (off >= -600 && off <= Math.min(300, this.block * 0.6)) {
+      this.base += off * 0.1; // follow the device's clock, which is not ours
       return this.end;
     }
     if (off < -ringSeconds * 1000 || off > 3_600_000) { // the clock was set: begin anew

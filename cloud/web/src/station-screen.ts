@@ -1,6 +1,7 @@
 // The station: every bed in sight, each large in turn, alarms always beside.
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import { keepAwake } from './activity';
 import './alarm-list';
 import './bed-tile';
 import { WardElement } from './element';
@@ -21,9 +22,11 @@ export class StationScreen extends WardElement {
   private rotation = new Rotation();
   private jumps = localStorage.getItem(jumpKey) !== 'off';
   private timer = 0;
+  private sleepAgain = (): void => undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.sleepAgain = keepAwake();
     this.timer = window.setInterval(() => this.step(), 200);
     window.addEventListener('keydown', this.onKey);
     this.ward.onNewAlert = (a) => {
@@ -37,6 +40,7 @@ export class StationScreen extends WardElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.timer);
+    this.sleepAgain();
     window.removeEventListener('keydown', this.onKey);
     this.ward.onNewAlert = () => undefined;
   }

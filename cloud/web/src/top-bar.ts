@@ -17,7 +17,7 @@ export class TopBar extends WardElement {
     const live = ward.pulse.alive();
     const unit = encodeURIComponent(ward.unit);
     return html`<header class="bar">
-        <strong class="unit-name">${this.unitName || ward.unit}</strong>
+        <a class="unit-name" href="/" title=${text.chooseUnit}>${this.unitName || ward.unit}</a>
         <nav><a href="/unit/${unit}">${text.station}</a><a href="/unit/${unit}/alarms">${text.alarmHistory}</a></nav>
         ${this.session.demo ? html`<span class="badge">${text.demo}</span>` : nothing}
         <span class="grow"></span>
