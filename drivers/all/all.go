@@ -15,6 +15,7 @@ import (
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
+	"monitorme/drivers/openbci"
 	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
@@ -45,6 +46,7 @@ var Drivers = []drivers.Driver{
 	nibp.SunTech,
 	nonin.Driver,
 	nonin.SpotCheck,
+	openbci.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
 	stayhealthy.Driver,
