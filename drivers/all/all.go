@@ -7,6 +7,7 @@ import (
 	"monitorme/drivers/contec"
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
+	"monitorme/drivers/glucose"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
@@ -31,6 +32,7 @@ var Drivers = []drivers.Driver{
 	gedri.Driver,
 	gedri.Fast,
 	generic.Driver,
+	glucose.ASTM,
 	intellivue.Driver,
 	intellivue.Network,
 	intellivue.Numerics,
