@@ -5,14 +5,15 @@
 // Readings are numbered in three streams (events, numerics, waves), each from 1
 // without holes per epoch. Append writes one entry, an encoded protocol.Batch,
 // per stream and group; what Append has taken survives a killed process, and a
-// power cut at most one sync interval later. After an unclean stop that may
-// have lost written readings (a power cut) a new epoch begins, so that no
-// number ever means two readings.
+// power cut at most one sync interval later, unless the cloud's store has it by
+// then. After an unclean stop that may have lost written readings (a power cut)
+// a new epoch begins, so that no number ever means two readings.
 //
 // Next hands out entries for one lane at a time: fresh ones newest first from
 // memory, older ones oldest first from disk, merged into larger batches. It
 // claims what it hands out; Ack deletes exactly what the store has committed,
-// Release gives the rest back. Memory does not grow with the backlog.
+// Release gives the rest back. What was acknowledged in the last 10 s before an
+// unclean stop may be handed out again. Memory does not grow with the backlog.
 //
 // When a bound is reached the oldest waves go first, then the oldest numerics,
 // events never; each loss is counted and told to the cloud as an EventDropped.
@@ -49,7 +50,8 @@ type Config struct {
 	// are dropped. Below half of it, or below what the database needs to tidy up
 	// (at most 96 MiB), Append refuses.
 	MinFreeBytes int64 `yaml:"min_free_bytes"`
-	// SyncInterval is what a power cut may cost.
+	// SyncInterval is how much a power cut may cost of what the cloud's store
+	// does not have.
 	SyncInterval time.Duration `yaml:"sync_interval"`
 }
 

@@ -107,6 +107,15 @@ func TestAcknowledgementsAgreeWithANaiveQueue(t *testing.T) {
 			},
 			"stop": func(rt *rapid.T) {
 				if rapid.Bool().Draw(rt, "killed") {
+					died := false // somewhere in a flush
+					for _, step := range []func() error{q.writeRecords, q.deleteDead, q.endSegments} {
+						if died = died || rapid.Bool().Draw(rt, "died"); died {
+							break
+						}
+						if err := step(); err != nil {
+							rt.Fatal(err)
+						}
+					}
 					crash(t, q)
 					forgetful = true // the deletes may be lost too
 				} else {
@@ -119,7 +128,15 @@ func TestAcknowledgementsAgreeWithANaiveQueue(t *testing.T) {
 				q.bucketBytes = 2000
 				claims = nil
 			},
+			"sync": func(rt *rapid.T) {
+				if err := q.Sync(); err != nil {
+					rt.Fatal(err)
+				}
+			},
 			"": func(rt *rapid.T) {
+				if q.meta.next != n.next {
+					rt.Fatalf("the next numbers are %v, want %v", q.meta.next, n.next)
+				}
 				if s := q.Stats(); !forgetful && int(s.Entries) != len(n.entries) {
 					rt.Fatalf("%d entries, want %d", s.Entries, len(n.entries))
 				}

@@ -267,7 +267,7 @@ func (q *Queue) start() error {
 	if err := q.flush(false); err != nil {
 		return err
 	}
-	q.synced = q.now()
+	q.dirty, q.synced = false, q.now()
 	q.secured()
 	return q.db.Sync()
 }

@@ -118,6 +118,21 @@ func TestAWrongKeySetsTheQueueAside(t *testing.T) {
 	mustAppend(t, q, 0, numeric(0, 1))
 }
 
+func TestAQueueOfAnotherLayoutIsSetAside(t *testing.T) {
+	q := openTest(t, testConfig(t.TempDir()))
+	mustAppend(t, q, 0, numeric(0, 1))
+	other := q.meta.encode()
+	other[0]--
+	if err := q.put(q.nextVersion(), badger.NewEntry(metaKey, other)); err != nil {
+		t.Fatal(err)
+	}
+	crash(t, q)
+	q = openTest(t, q.cfg)
+	if r, moved := q.Recovered(); !moved || !strings.Contains(r.Reason.Error(), "another version") {
+		t.Errorf("moved %v %+v", moved, r)
+	}
+}
+
 func TestADamagedKeyOfOursIsMovedAsideAConfiguredOneIsNot(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	openTest(t, cfg).Close()

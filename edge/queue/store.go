@@ -195,7 +195,8 @@ func (q *Queue) endSegments() error {
 	return err
 }
 
-// countAgain counts what the database has of a segment that should be empty.
+// countAgain counts what the database has of a segment that should be empty,
+// and has it sent if there is anything.
 func (q *Queue) countAgain(l *streamLog, s *segment) error {
 	return q.db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: segmentPrefix(s.bucket, s.stream)})
@@ -207,6 +208,9 @@ func (q *Queue) countAgain(l *streamLog, s *segment) error {
 			}
 			if s.entries == 0 {
 				s.low, s.dirty = e.first, true
+				if p := (position{s.bucket, s.low}); p.before(l.cursor) {
+					l.cursor = p
+				}
 			}
 			size := it.Item().ValueSize() + entryKeySize
 			s.entries++
