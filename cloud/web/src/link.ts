@@ -28,11 +28,7 @@ export class Link {
         // The screen says that it is not live, whatever the cause.
       }
       if (stop.aborted) return;
-      await new Promise((done) => {
-        const timer = setTimeout(done, backoff(Math.max(attempt, 0)));
-        stop.addEventListener('abort', () => (clearTimeout(timer), done(0)), { once: true });
-        window.addEventListener('online', () => (clearTimeout(timer), done(0)), { once: true });
-      });
+      await pause(backoff(Math.max(attempt, 0)), stop);
     }
   }
 
@@ -75,4 +71,16 @@ export class Link {
       abort();
     }
   }
+}
+
+/** Waits, but not longer than until the network is back or all is over. */
+async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  const woken = new AbortController();
+  await new Promise<void>((done) => {
+    const timer = setTimeout(done, ms);
+    const wake = (): void => (clearTimeout(timer), done());
+    stop.addEventListener('abort', wake, { signal: woken.signal });
+    window.addEventListener('online', wake, { signal: woken.signal });
+  });
+  woken.abort(); // takes the listeners away
 }
