@@ -35,7 +35,7 @@ func TestNetworkDriver(t *testing.T) {
 }
 
 func TestDriverWithoutWaves(t *testing.T) {
-	drivertest.Run(t, often(Numerics, Device{}), options)
+	drivertest.Play(t, often(Numerics, Device{}), options)
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, Device{})
 		defer b.end()
