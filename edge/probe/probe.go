@@ -28,14 +28,16 @@ var FirstLine = drivers.Line{Baud: 9600}
 
 // How long to listen at the first line, at each other one, and again at the
 // lines where bytes came that nobody claimed, of which there may be many when
-// the speed is wrong. A line where valid frames come gets patient more.
+// the speed is wrong. A line where a driver understands nearly all gets patience
+// more: some devices send every five seconds only.
 const (
 	first    = 3 * time.Second
 	each     = 2 * time.Second
 	again    = 10 * time.Second
-	patient  = 10 * time.Second
-	wait     = time.Second // for the answer to a question
-	relisten = 3           // lines
+	patience = 35 * time.Second
+	wait     = time.Second           // for the answer to a question
+	stale    = 20 * time.Millisecond // what still arrives at the line before
+	relisten = 3                     // lines
 )
 
 // sampleBytes is how much of what was heard a Report keeps of each line.
@@ -135,7 +137,7 @@ func (r *prober) run(ctx context.Context) error {
 }
 
 // promising are the lines to listen at again: those where a driver understood
-// most of what came.
+// most of what came, or where it was text.
 func (r *prober) promising() []Heard {
 	var l []Heard
 	for _, h := range r.report.Heard {
@@ -143,10 +145,26 @@ func (r *prober) promising() []Heard {
 			l = append(l, h)
 		}
 	}
-	slices.SortStableFunc(l, func(a, b Heard) int {
-		return int(b.Stats.Frames+b.Stats.BadSums) - int(a.Stats.Frames+a.Stats.BadSums)
-	})
+	slices.SortStableFunc(l, func(a, b Heard) int { return b.promise() - a.promise() })
 	return l[:min(len(l), relisten)]
+}
+
+// promise is, in percent, the part of the bytes that the nearest driver
+// understood, or that is text if it is nearly all: noise is not.
+func (h Heard) promise() int {
+	understood, text := 0, 0
+	if h.Stats.Bytes > 0 {
+		understood = int(100 * (h.Stats.Bytes - min(h.Stats.Skipped, h.Stats.Bytes)) / h.Stats.Bytes)
+	}
+	for _, c := range h.Sample {
+		if c >= ' ' && c <= '~' || c == '\r' || c == '\n' {
+			text++
+		}
+	}
+	if text = 100 * text / max(len(h.Sample), 1); text < 90 {
+		text = 0
+	}
+	return max(understood, text)
 }
 
 // listen listens at a line for base, longer while valid frames come, and fills
@@ -156,14 +174,17 @@ func (r *prober) listen(ctx context.Context, l drivers.Line, base time.Duration)
 		if err := r.set.SetLine(l); err != nil {
 			return err
 		}
+		if err := r.drain(ctx); err != nil {
+			return err
+		}
 	}
-	field := newField(r.Drivers, r.Config)
+	field := newField(r.Drivers, r.Config, l)
 	h := Heard{Line: l, Known: r.set != nil}
 	var claimed time.Time // when the first driver did
 	return r.hear(ctx, &h, field, func(since time.Duration) bool {
 		best := field.best()
 		if best == nil {
-			return since >= base && (since >= base+patient || !field.any())
+			return since >= base && (since >= base+patience || !field.hopeful())
 		}
 		if claimed.IsZero() {
 			claimed = time.Now()
@@ -174,6 +195,27 @@ func (r *prober) listen(ctx context.Context, l drivers.Line, base time.Duration)
 		}
 		return since >= base && held >= max(each, r.Linger) // one with a check had its time, too
 	})
+}
+
+// drain throws away what had arrived at another line.
+func (r *prober) drain(ctx context.Context) error {
+	buf := make([]byte, 4096)
+	for range 16 { // one that never pauses is heard, too
+		if err := r.port.SetReadDeadline(time.Now().Add(stale)); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		_, err := r.port.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hear reads until enough says so and notes what was heard.
@@ -247,7 +289,7 @@ func (r *prober) put(ctx context.Context, d drivers.Driver, q drivers.Question) 
 	if _, err := r.port.Write(q.Send); err != nil {
 		return fmt.Errorf("ask whether it is %s: %w", d.Name, err)
 	}
-	field := newField([]drivers.Driver{d}, r.Config)
+	field := newField([]drivers.Driver{d}, r.Config, d.Line)
 	field.question = &q
 	h := Heard{Line: d.Line, Known: r.set != nil, Asked: d.Name}
 	return r.hear(ctx, &h, field, func(since time.Duration) bool { return since >= wait || field.best() != nil })

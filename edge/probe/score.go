@@ -40,11 +40,13 @@ type candidate struct {
 	driver                  drivers.Driver
 	hinted                  bool // its USB ids are those of the adapter
 	likely                  bool // it was here before
+	usual                   bool // this is its first line
 	decoder                 drivers.Decoder
 	broken                  bool
 	stats                   drivers.Stats
-	lead                    uint64 // bytes skipped before the first frame
-	run                     int    // frames since a byte was skipped
+	last                    drivers.Stats // when the last frame was counted
+	lead                    uint64        // bytes skipped before the first frame
+	run                     int           // frames without a gap
 	longest                 int
 	good                    int // numbers that can be a living patient's
 	bad                     int // numbers that cannot
@@ -62,14 +64,18 @@ func (c *candidate) feed(b []byte) {
 	defer func() { c.broken = recover() != nil }()
 	c.decoder.Decode(b, c.take)
 	s := c.decoder.Stats()
-	if s.Skipped > c.stats.Skipped {
-		c.run = 0
+	if n := s.Frames - c.stats.Frames; n > 0 {
+		if c.stats.Frames == 0 {
+			c.lead = s.Skipped
+		}
+		// A line's end between long frames is no gap.
+		if gap, span := s.Skipped-c.last.Skipped, s.Bytes-c.last.Bytes; gap*8 > span {
+			c.run = 0
+		}
+		c.run += int(n)
+		c.longest = max(c.longest, c.run)
+		c.last = s
 	}
-	if s.Frames > 0 && c.stats.Frames == 0 {
-		c.lead = s.Skipped
-	}
-	c.run += int(s.Frames - c.stats.Frames)
-	c.longest = max(c.longest, c.run)
 	c.stats = s
 }
 
@@ -132,7 +138,7 @@ func (c *candidate) claims() bool {
 
 // before orders claims: negative if c is to be preferred.
 func (c *candidate) before(o *candidate) int {
-	rank := func(c *candidate) [6]int {
+	rank := func(c *candidate) [7]int {
 		b := func(v bool) int {
 			if v {
 				return 1
@@ -140,7 +146,7 @@ func (c *candidate) before(o *candidate) int {
 			return 0
 		}
 		// Coverage in steps: a few bytes at the beginning prove nothing.
-		return [6]int{b(c.driver.Checked), c.covered() / 10, b(c.hinted), b(c.likely), c.good, b(!c.driver.Asks)}
+		return [7]int{b(c.driver.Checked), c.covered() / 10, b(c.hinted), b(c.likely), b(c.usual), c.good, b(!c.driver.Asks)}
 	}
 	x, y := rank(c), rank(o)
 	for i := range x {
@@ -165,10 +171,10 @@ type field struct {
 	heard      []byte            // since the question
 }
 
-func newField(list []drivers.Driver, cfg Config) *field {
+func newField(list []drivers.Driver, cfg Config, at drivers.Line) *field {
 	f := &field{}
 	for _, d := range list {
-		f.candidates = append(f.candidates, &candidate{driver: d, decoder: d.NewDecoder(), hinted: hinted(d, cfg.USB), likely: d.Name == cfg.Likely.Driver})
+		f.candidates = append(f.candidates, &candidate{driver: d, decoder: d.NewDecoder(), hinted: hinted(d, cfg.USB), likely: d.Name == cfg.Likely.Driver, usual: hearing(d.Line) == hearing(at)})
 	}
 	return f
 }
@@ -210,9 +216,10 @@ func (f *field) claims(c *candidate) bool {
 	return f.question.Answered(f.heard)
 }
 
-// any tells whether valid frames came, so that more may make a claim.
-func (f *field) any() bool {
-	return slices.ContainsFunc(f.candidates, func(c *candidate) bool { return !c.broken && c.stats.Frames > 0 })
+// hopeful tells whether a driver understands nearly all since its first valid
+// frame, and may make a claim when more come.
+func (f *field) hopeful() bool {
+	return slices.ContainsFunc(f.candidates, func(c *candidate) bool { return !c.broken && c.covered() >= 80 })
 }
 
 // nearest is the candidate that explains most: the winner, else one whose
