@@ -120,8 +120,7 @@ func (e *Engine) Alive() (ok bool, detail string) {
 
 // metrics of the engine.
 type metrics struct {
-	raised  *prometheus.CounterVec
-	refused func() uint64
+	raised *prometheus.CounterVec
 }
 
 func (m *metrics) register(reg prometheus.Registerer, e *Engine) error {

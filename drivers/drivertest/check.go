@@ -22,7 +22,7 @@ func Check(o protocol.Observation) error {
 
 func check(o protocol.Observation) error {
 	if o.Device != "" || !o.At.IsZero() || o.Clock != protocol.ClockUnknown {
-		return errors.New("Device, At and Clock are for the box to fill in")
+		return errors.New("the box fills in Device, At and Clock")
 	}
 	stamped := o
 	stamped.At = time.Unix(1, 0)

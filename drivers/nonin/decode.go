@@ -277,9 +277,9 @@ func (d *decoder) number(code protocol.Code, unit protocol.Unit, v int, missing,
 
 // told is what has been emitted and is repeated only when it changes.
 type told struct {
-	off, battery, smart, spot bool
-	model                     string
-	firmware                  int // revision + 1
+	off, battery, smart bool
+	model               string
+	firmware            int // revision + 1
 }
 
 // flags reports the edges of SmartPoint and of the battery.

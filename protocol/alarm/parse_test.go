@@ -46,7 +46,7 @@ func TestVersionIsThatOfTheContent(t *testing.T) {
 
 func TestOverrideChangesSingleKeys(t *testing.T) {
 	base := Default()
-	icu, err := base.Override("icu.yaml", []byte(`profile: icu
+	_, err := base.Override("icu.yaml", []byte(`profile: icu
 rules:
   - id: spo2-low
     limit: 92
@@ -60,7 +60,7 @@ rules:
 	if err == nil {
 		t.Fatal("an unknown reference id was accepted")
 	}
-	icu, err = base.Override("icu.yaml", []byte(`profile: icu
+	icu, err := base.Override("icu.yaml", []byte(`profile: icu
 rules:
   - id: spo2-low
     limit: 92

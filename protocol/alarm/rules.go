@@ -312,9 +312,6 @@ func pick(bad, good bool) verdict {
 	return neutral
 }
 
-// night reports whether a rule has night limits.
-func (c *compiled) night() bool { return c.Night != nil }
-
 // delayIn is the delay in force in µs.
 func (c *compiled) delayIn(night bool) int64 {
 	if night {
