@@ -20,14 +20,18 @@ type series struct {
 // A stamper gives one device's observations their times. Not safe for
 // concurrent use.
 type stamper struct {
-	last   map[series]time.Time
-	offset time.Duration // wall minus mono of the last stamp
+	last   map[series]time.Time // of the last observation; of a waveform the end of its last block
+	offset time.Duration        // wall minus mono of the last stamp
 }
 
 // stamp sets At to the arrival minus the delay that the driver knows of, in
 // microseconds, and strictly after the series' last one, so that what is
 // emitted in order is kept in order. Only a step of the wall clock may take a
 // series back: holding it at the wrong time would be a lie that lasts.
+//
+// A device draws a waveform evenly, but its blocks arrive unevenly. A block
+// that comes near the end of the one before is laid right behind it, and what
+// the arrivals say of the device's clock is followed slowly.
 func (s *stamper) stamp(o *protocol.Observation, now clock.Stamp) {
 	offset := time.Duration(now.Wall.UnixNano()) - now.Mono
 	if step := offset - s.offset; s.last == nil || len(s.last) >= maxSeries || step > clock.StepLimit || step < -clock.StepLimit {
@@ -36,11 +40,37 @@ func (s *stamper) stamp(o *protocol.Observation, now clock.Stamp) {
 	s.offset = offset
 	at := now.Wall.UTC().Add(-max(o.Delay, 0)).Truncate(time.Microsecond)
 	key := series{o.Channel, o.Code}
-	if last, ok := s.last[key]; ok && !at.After(last) {
+	last, known := s.last[key]
+	if o.Kind == protocol.KindSamples && o.Samples != nil {
+		if known {
+			at = join(last, at, o.Samples.Duration())
+		}
+		o.At, o.Clock = at, now.Quality
+		s.last[key] = at.Add(o.Samples.Duration()).Truncate(time.Microsecond)
+		return
+	}
+	if known && !at.After(last) {
 		at = last.Add(time.Microsecond)
 	}
 	s.last[key] = at
 	o.At, o.Clock = at, now.Quality
+}
+
+const (
+	joinWithin = 500 * time.Millisecond // at most; less than a lost block for certain
+	followBy   = 16                     // the part of a deviation that one block takes over
+)
+
+// join gives the beginning of a block that seems to begin at at, after one that
+// ended at end. A block that is far too late comes after a hole. One that is
+// too early, since the device is fast or a hold-up has ended, overlaps the one
+// before by a little, until the times are right again.
+func join(end, at time.Time, block time.Duration) time.Time {
+	deviation := at.Sub(end)
+	if deviation > min(block*6/10, joinWithin) {
+		return at
+	}
+	return end.Add(max(deviation/followBy, -block/4)).Truncate(time.Microsecond)
 }
 
 // judge gives the code under which MonitorMe keeps the measurement, and puts a

@@ -141,3 +141,48 @@ func BenchmarkEmit(b *testing.B) {
 		d.emit(pulse(70))
 	}
 }
+
+func TestAWaveformIsEvenHoweverItsBlocksArrive(t *testing.T) {
+	var s stamper
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	block := func(arrival time.Duration) time.Time {
+		o := protocol.Observation{Code: protocol.ECGLeadII, Kind: protocol.KindSamples, Delay: 250 * time.Millisecond,
+			Samples: &protocol.Samples{RateMilliHz: 250_000, Scale: protocol.Dec(1, -3), Raw: make([]int32, 62)}}
+		s.stamp(&o, clock.Stamp{Wall: start.Add(arrival), Mono: arrival, Quality: protocol.ClockSynced})
+		return o.At
+	}
+	const length = 248 * time.Millisecond
+	jitter := []time.Duration{0, 90, -60, 20, 140, -100, 5, 0, 80, -40}
+	last := block(0)
+	for i := 1; i < 100; i++ {
+		at := block(time.Duration(i)*length + jitter[i%len(jitter)]*time.Millisecond)
+		if gap := at.Sub(last) - length; gap.Abs() > 10*time.Millisecond {
+			t.Fatalf("block %d begins %v after the end of the one before", i, gap)
+		}
+		last = at
+	}
+	// Two blocks are lost: the hole stays a hole.
+	if gap := block(102*length).Sub(last) - length; gap < 2*length-150*time.Millisecond {
+		t.Errorf("after two lost blocks the next one begins %v after the end of the last", gap)
+	}
+}
+
+func TestAWaveformFollowsADeviceWhoseClockIsNotOurs(t *testing.T) {
+	for _, every := range []time.Duration{1001 * time.Millisecond, 999 * time.Millisecond} {
+		var s stamper
+		start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		var at time.Time
+		for i := range 1000 { // a second of samples, a little too seldom or too often
+			o := protocol.Observation{Code: protocol.ECGLeadII, Kind: protocol.KindSamples, Samples: &protocol.Samples{RateMilliHz: 250_000, Scale: protocol.Dec(1, -3), Raw: make([]int32, 250)}}
+			now := time.Duration(i) * every
+			s.stamp(&o, clock.Stamp{Wall: start.Add(now), Mono: now, Quality: protocol.ClockSynced})
+			if !o.At.After(at) {
+				t.Fatalf("block %d at %v is not after the one before at %v", i, o.At, at)
+			}
+			at = o.At
+		}
+		if off := start.Add(999 * every).Sub(at); off.Abs() > 100*time.Millisecond {
+			t.Errorf("a block every %v: after 1000 the times are %v off", every, off)
+		}
+	}
+}
