@@ -72,6 +72,9 @@ func (d *device) page() health.Device {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.Word, p.Socket, p.Title, p.Recognised = p.Status.String(), d.socket, d.driver.Title, d.recognised()
+	if d.end == nil { // not plugged in; the problem says where it was
+		p.Socket = ""
+	}
 	p.Frames, p.BadSums = d.total().Frames, d.total().BadSums
 	for _, r := range d.latest {
 		p.Values = append(p.Values, r.show())

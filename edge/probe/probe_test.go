@@ -325,6 +325,27 @@ func TestTwoDevicesOnOneWireAreNoDevice(t *testing.T) {
 	})
 }
 
+func TestADriverThatWritesNeedsMoreThanPlausibleBytes(t *testing.T) {
+	writes := digits
+	writes.Name, writes.Asks = "writes", true
+	synctest.Test(t, func(t *testing.T) {
+		if r := at(t, Config{Drivers: []drivers.Driver{writes}}, FirstLine, says("72\n", 300*time.Millisecond)); r.Match != nil {
+			t.Errorf("alone: %+v", r.Match)
+		}
+		talks := digits
+		talks.Line = drivers.Line{Baud: 19200}
+		r := at(t, Config{Drivers: []drivers.Driver{writes, talks}, Likely: Known{Driver: "writes"}}, FirstLine, says("72\n", 300*time.Millisecond))
+		if r.Match == nil || r.Match.Driver.Name != "digits" || len(r.Match.Also) != 0 {
+			t.Errorf("%+v", r.Match)
+		}
+		checked := summed // heard, and as good as one that only listens
+		checked.Questions = nil
+		if r := at(t, Config{Drivers: []drivers.Driver{checked}}, FirstLine, says("72 9\n", 300*time.Millisecond)); r.Match == nil {
+			t.Errorf("with a checksum: %s", r.Advice())
+		}
+	})
+}
+
 func TestADecoderThatFailsInsideIsOutAndTold(t *testing.T) {
 	bad := drivers.Driver{Name: "bad", Line: FirstLine, Checked: true, NewDecoder: func() drivers.Decoder { return badDecoder{} }}
 	synctest.Test(t, func(t *testing.T) {

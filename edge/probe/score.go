@@ -126,6 +126,8 @@ func (c *candidate) claims() bool {
 	switch {
 	case c.broken:
 		return false
+	case c.driver.Asks && !c.driver.Checked:
+		return false // it would write; only a checksum or an answer is proof enough for that
 	case c.driver.Checked:
 		return c.longest >= runChecked || c.stats.Frames >= someChecked && c.covered() >= 50
 	case c.bad*8 > c.good: // a real device may show one impossible number, too
@@ -146,7 +148,7 @@ func (c *candidate) before(o *candidate) int {
 			return 0
 		}
 		// Coverage in steps: a few bytes at the beginning prove nothing.
-		return [7]int{b(c.driver.Checked), c.covered() / 10, b(c.hinted), b(c.likely), b(c.usual), c.good, b(!c.driver.Asks)}
+		return [7]int{b(c.driver.Checked), c.covered() / 10, b(!c.driver.Asks), b(c.hinted), b(c.likely), b(c.usual), c.good}
 	}
 	x, y := rank(c), rank(o)
 	for i := range x {
