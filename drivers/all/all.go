@@ -3,6 +3,7 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
 	"monitorme/drivers/contec"
 	"monitorme/drivers/gedri"
@@ -26,6 +27,7 @@ import (
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
 	contec.Berry,
+	bitalino.Driver,
 	capnostat.Driver,
 	contec.Driver,
 	contec.First,
