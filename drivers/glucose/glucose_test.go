@@ -95,3 +95,71 @@ func TestASTMFramesAreAnswered(t *testing.T) {
 		}
 	}
 }
+
+func TestUltra2(t *testing.T) {
+	kit(t, Ultra2, "ultra2", drivertest.Options{Joined: []string{"*"}}) // heading and records hang together
+}
+
+func FuzzUltra2(f *testing.F) { f.Chdir("testdata/ultra2"); drivertest.Fuzz(f, Ultra2) }
+
+func TestWorkedUltra2(t *testing.T) {
+	wire := drivertest.Load(t, "testdata/ultra2/testdata/worked.hex")
+	d := makeUltra2()
+	check(t, told(d, wire), []string{"good 131 4h0m0s 03-14 08:30:15"})
+	if s := d.Stats(); s.BadSums != 1 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// asks gives what is asked of a meter that never answers, in an hour.
+func asks(t *testing.T, d drivers.Asker) map[string]int {
+	sent := map[string]int{}
+	for now := time.Duration(0); now < time.Hour; {
+		b, wait := d.Ask(nil, now)
+		if wait <= 0 {
+			t.Fatalf("wait %v", wait)
+		}
+		if len(b) > 0 {
+			sent[string(b)]++
+		}
+		now += wait
+	}
+	return sent
+}
+
+func TestAMeterThatIsNotThereIsAskedSeldom(t *testing.T) {
+	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio)} {
+		n := 0
+		for _, times := range asks(t, d) {
+			n += times
+		}
+		if n < 100 || n > 400 {
+			t.Errorf("%s: %d questions in an hour", name, n)
+		}
+	}
+}
+
+func TestUltraEasy(t *testing.T) {
+	kit(t, UltraEasy, "ultraeasy", drivertest.Options{Joined: []string{"*"}})
+}
+func TestVerio(t *testing.T) { kit(t, Verio, "verio", drivertest.Options{Joined: []string{"*"}}) }
+
+func FuzzUltraEasy(f *testing.F) { f.Chdir("testdata/ultraeasy"); drivertest.Fuzz(f, UltraEasy) }
+func FuzzVerio(f *testing.F)     { f.Chdir("testdata/verio"); drivertest.Fuzz(f, Verio) }
+
+func TestWorkedOneTouch(t *testing.T) {
+	for want, got := range map[string][]byte{
+		"02 0A 00 05 1F 00 00 03 AB 91":                   appendPacket(nil, 0, []byte{0x05, 0x1F, 0, 0}),
+		"02 10 02 05 06 97 1C B5 69 61 00 00 00 03 64 DB": appendPacket(nil, 2, drivertest.Hex(t, "05 06 97 1C B5 69 61 00 00 00")),
+		"02 06 06 03 CD 41":                               appendPacket(nil, 6, nil),
+		"02 0A 03 05 1F F5 01 03 D8 64":                   appendPacket(nil, 3, ultraEasy.start[3]),
+		"02 09 00 03 27 00 03 26 71":                      appendPacket(nil, 0, verio.start[2]),
+		"02 0A 00 03 21 04 00 03 5D 0E":                   appendPacket(nil, 0, []byte{0x03, 0x21, 4, 0}),
+	} {
+		if !slices.Equal(got, drivertest.Hex(t, want)) {
+			t.Errorf("% X, want %s", got, want)
+		}
+	}
+	check(t, told(makeOneTouch(&ultraEasy), drivertest.Load(t, "testdata/ultraeasy/testdata/worked.hex")), []string{"overflow 601 1h10m0s 03-14 07:30:15", "good 97 10m0s 03-14 08:30:15"})
+	check(t, told(makeOneTouch(&verio), drivertest.Load(t, "testdata/verio/testdata/worked.hex")), []string{"good 142 10m0s 03-14 08:30:15"})
+}
