@@ -349,6 +349,7 @@ func (d *device) look(plug port.Plug) {
 		return
 	}
 	if d.doubts() {
+		d.lose(d.silence())
 		d.auto.doubted = true
 		d.end(errAnother)
 	}

@@ -170,6 +170,33 @@ func TestAnObservationThatCannotBeCarriedSpoilsNoOther(t *testing.T) {
 	}
 }
 
+func TestTheSocketOfASilentAndOfAnAbsentDeviceIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, got := newDevice("tcp://fake:1", nil)
+		d.opened("/dev/ttyUSB0", port.Plug{}, func(error) {})
+		d.socket = "/dev/serial/by-path/usb-1-2" // as port.Find tells it
+		time.Sleep(3 * time.Second)
+		d.look(port.Plug{})
+		if s := d.state(); s.Status != protocol.DeviceSilent || !strings.Contains(s.Problem, "no valid data for 2s from socket /dev/serial/by-path/usb-1-2: ") {
+			t.Errorf("silent: %+v", s)
+		}
+		if p := d.page(); p.Socket != "/dev/serial/by-path/usb-1-2" {
+			t.Errorf("page: %+v", p)
+		}
+		d.end = nil
+		d.failed(fmt.Errorf("open port: not there (%w)", fs.ErrNotExist))
+		if s := d.state(); s.Status != protocol.DeviceFailed || !strings.HasSuffix(s.Problem, "; it was last plugged into /dev/serial/by-path/usb-1-2") {
+			t.Errorf("absent: %+v", s)
+		}
+		if p := d.page(); p.Socket != "" {
+			t.Errorf("it is shown as plugged in: %+v", p)
+		}
+		if said := got.said(); len(said) != 1 {
+			t.Errorf("said %q", said)
+		}
+	})
+}
+
 func TestAPanicIsThatDevicesFailureOnly(t *testing.T) {
 	dir := t.TempDir()
 	var terms [3]*terminal
