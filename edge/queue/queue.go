@@ -133,8 +133,8 @@ func (p position) before(o position) bool {
 }
 
 type counts struct {
-	appended, acked                    [4]uint64
-	rejected, quarantined, syncs, lost uint64
+	appended, acked              [4]uint64
+	rejected, quarantined, syncs uint64
 }
 
 // guard is the last look at the disk.
