@@ -9,6 +9,7 @@ import (
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/glucose"
+	"monitorme/drivers/healthypi"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
@@ -35,6 +36,7 @@ var Drivers = []drivers.Driver{
 	gedri.Fast,
 	generic.Driver,
 	glucose.ASTM,
+	healthypi.Driver,
 	intellivue.Driver,
 	intellivue.Network,
 	intellivue.Numerics,
