@@ -32,6 +32,7 @@ var Drivers = []drivers.Driver{
 	capnostat.Driver,
 	contec.Driver,
 	contec.First,
+	glucose.Dexcom,
 	gedri.Driver,
 	gedri.Fast,
 	generic.Driver,

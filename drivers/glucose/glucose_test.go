@@ -1,12 +1,15 @@
 package glucose
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/drivers/checksum"
 	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
@@ -14,8 +17,8 @@ import (
 // kit plays a meter; its captures lie in testdata/dir.
 func kit(t *testing.T, d drivers.Driver, dir string, opts drivertest.Options) {
 	t.Chdir("testdata/" + dir)
-	opts.SilentWhenOff = true // nothing is measured then
-	opts.Span, opts.Settle = 12*time.Minute, every+measureEvery+time.Minute
+	opts.SilentWhenOff = true                                    // nothing is measured then
+	opts.Span, opts.Settle = 15*time.Minute, every+6*time.Minute // read out, and measured
 	drivertest.Record(t, "testdata/played.hex", d.Title+".", d, drivertest.NewPatient(), drivertest.Act{For: 6 * time.Minute, What: "104 mg/dL, a measurement every 2 min"})
 	drivertest.Run(t, d, opts)
 }
@@ -128,7 +131,7 @@ func asks(t *testing.T, d drivers.Asker) map[string]int {
 }
 
 func TestAMeterThatIsNotThereIsAskedSeldom(t *testing.T) {
-	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio)} {
+	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio), "dexcom": makeDexcom()} {
 		n := 0
 		for _, times := range asks(t, d) {
 			n += times
@@ -162,4 +165,53 @@ func TestWorkedOneTouch(t *testing.T) {
 	}
 	check(t, told(makeOneTouch(&ultraEasy), drivertest.Load(t, "testdata/ultraeasy/testdata/worked.hex")), []string{"overflow 601 1h10m0s 03-14 07:30:15", "good 97 10m0s 03-14 08:30:15"})
 	check(t, told(makeOneTouch(&verio), drivertest.Load(t, "testdata/verio/testdata/worked.hex")), []string{"good 142 10m0s 03-14 08:30:15"})
+}
+
+func TestDexcom(t *testing.T) { kit(t, Dexcom, "dexcom", drivertest.Options{Joined: []string{"*"}}) }
+
+func FuzzDexcom(f *testing.F) { f.Chdir("testdata/dexcom"); drivertest.Fuzz(f, Dexcom) }
+
+// dexcomPage is a page of records, as the answer to a read.
+func dexcomPage(revision byte, records ...[]byte) []byte {
+	p := make([]byte, dexPage)
+	p[4], p[8], p[9] = byte(len(records)), dexGlucose, revision
+	binary.LittleEndian.PutUint16(p[26:], checksum.CRC16XMODEM(p[:26]))
+	copy(p[dexHeader:], bytes.Join(records, nil))
+	return appendDexcom(nil, dexOK, p)
+}
+
+// dexcomRecord is a record of that size.
+func dexcomRecord(size int, at uint32, value uint16) []byte {
+	b := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, at), at)
+	b = append(binary.LittleEndian.AppendUint16(b, value), make([]byte, size-12)...)
+	return binary.LittleEndian.AppendUint16(b, checksum.CRC16XMODEM(b))
+}
+
+func TestWorkedDexcom(t *testing.T) {
+	const now = 542709015
+	clock := appendDexcom(nil, dexOK, binary.LittleEndian.AppendUint32(nil, now+300))
+	worked := drivertest.Hex(t, "17 15 59 20 17 15 59 20 8E 00 04 90 02")
+	for name, c := range map[string]struct{ got, want []string }{
+		"G4":              {told(makeDexcom(), clock, dexcomPage(2, worked)), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"G5":              {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(23, now, 142))), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"G6":              {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(25, now, 142), dexcomRecord(25, now+300, 0x8000|150))), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"special":         {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 5), dexcomRecord(13, now+1, 1), dexcomRecord(13, now+2, 12))), []string{"calibrating  5m0s 03-14 08:30:15", "sensor-off  4m59s 03-14 08:30:16", "missing  4m58s 03-14 08:30:17"}},
+		"high and low":    {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 401), dexcomRecord(13, now+1, 39))), []string{"overflow 401 5m0s 03-14 08:30:15", "underflow 39 4m59s 03-14 08:30:16"}},
+		"no clock":        {told(makeDexcom(), dexcomPage(2, worked)), []string{"unknown 142 0s 03-14 08:30:15"}},
+		"another size":    {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(24, now, 142))), nil},
+		"another's check": {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 142), make([]byte, 12), []byte{1})), nil},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%s: %q, want %q", name, c.got, c.want)
+		}
+	}
+	for want, got := range map[string][]byte{
+		"01 06 00 01 35 D4":                   appendDexcom(nil, dexOK, nil),
+		"01 07 00 10 04 8B B8":                appendDexcom(nil, dexPageRange, []byte{dexGlucose}),
+		"01 0C 00 11 04 07 00 00 00 01 1B 24": appendDexcom(nil, dexReadPages, []byte{dexGlucose, 7, 0, 0, 0, 1}),
+	} {
+		if !slices.Equal(got, drivertest.Hex(t, want)) {
+			t.Errorf("% X, want %s", got, want)
+		}
+	}
 }
