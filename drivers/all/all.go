@@ -33,6 +33,8 @@ var Drivers = []drivers.Driver{
 	contec.Driver,
 	contec.First,
 	glucose.Dexcom,
+	glucose.FreeStyle,
+	glucose.Precision,
 	gedri.Driver,
 	gedri.Fast,
 	generic.Driver,

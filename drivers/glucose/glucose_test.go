@@ -131,7 +131,7 @@ func asks(t *testing.T, d drivers.Asker) map[string]int {
 }
 
 func TestAMeterThatIsNotThereIsAskedSeldom(t *testing.T) {
-	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio), "dexcom": makeDexcom()} {
+	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio), "dexcom": makeDexcom(), "freestyle": makeFreeStyle(lite)} {
 		n := 0
 		for _, times := range asks(t, d) {
 			n += times
@@ -213,5 +213,25 @@ func TestWorkedDexcom(t *testing.T) {
 		if !slices.Equal(got, drivertest.Hex(t, want)) {
 			t.Errorf("% X, want %s", got, want)
 		}
+	}
+}
+
+func TestFreeStyle(t *testing.T) {
+	kit(t, FreeStyle, "freestyle", drivertest.Options{Joined: []string{"*"}})
+}
+
+func TestPrecisionIsPlayedToo(t *testing.T) {
+	t.Chdir("testdata/freestyle")
+	drivertest.Play(t, Precision, drivertest.Options{SilentWhenOff: true, Span: 15 * time.Minute, Settle: every + 6*time.Minute})
+}
+
+func FuzzFreeStyle(f *testing.F) { f.Chdir("testdata/freestyle"); drivertest.Fuzz(f, FreeStyle) }
+
+func TestWorkedFreeStyle(t *testing.T) {
+	d := makeFreeStyle(lite)
+	check(t, told(d, drivertest.Load(t, "testdata/freestyle/testdata/worked.hex")), []string{
+		"good 97 2h0m0s 03-14 07:00:00", "overflow  1h0m0s 03-14 08:00:00", "good 142 30m0s 03-14 08:30:00"})
+	if s := d.Stats(); s.BadSums != 1 {
+		t.Errorf("stats %+v", s)
 	}
 }
