@@ -20,6 +20,7 @@ import (
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/openbci"
 	"monitorme/drivers/puritanbennett"
+	"monitorme/drivers/sleepradar"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
 	"monitorme/drivers/warmer"
@@ -61,6 +62,8 @@ var Drivers = []drivers.Driver{
 	openbci.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
+	sleepradar.Driver,
+	sleepradar.Radar24,
 	stayhealthy.Driver,
 	suretemp.Driver,
 	warmer.Giraffe,
