@@ -53,7 +53,7 @@ func lockDir(dir string) (*os.File, error) {
 		pid, _ := os.ReadFile(path)
 		return nil, fmt.Errorf("%w: process %s has %s; stop it first", ErrLocked, strings.TrimSpace(string(pid)), dir)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {
