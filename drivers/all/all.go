@@ -20,6 +20,7 @@ import (
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/openbci"
 	"monitorme/drivers/puritanbennett"
+	"monitorme/drivers/servoi"
 	"monitorme/drivers/sleepradar"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
@@ -62,6 +63,7 @@ var Drivers = []drivers.Driver{
 	openbci.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
+	servoi.Driver,
 	sleepradar.Driver,
 	sleepradar.Radar24,
 	stayhealthy.Driver,
