@@ -71,7 +71,6 @@ var waveTerms = slices.Concat([]Term{
 	wave(private(0xF1C4), "MONITORME_WAVE_AGENT", "Agent", "anaesthetic agent at the airway", "", "%", "white"),
 	wave(private(0xF1C5), "MONITORME_WAVE_N2O", "N2O", "nitrous oxide at the airway", "", "%", "white"),
 	wave(private(0xF1C6), "MONITORME_WAVE_SKIN_CONDUCTANCE", "EDA", "skin conductance", "", "uS", "white"),
-	wave(private(0xF1CF), "MONITORME_WAVE_ECG_RELATIVE", "ECG rel", "ECG in the device's own scale", SignECG, "1", "green"),
 	wave(private(0xF1C7), "MONITORME_WAVE_ECG_OWN_SCALE", "ECG raw", "ECG, lead unknown, in the device's own scale", SignECG, "1", "green"),
 })
 
