@@ -6,6 +6,7 @@ import (
 	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
 	"monitorme/drivers/contec"
+	"monitorme/drivers/dinamap"
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/glucose"
@@ -35,6 +36,7 @@ var Drivers = []drivers.Driver{
 	contec.Driver,
 	contec.First,
 	glucose.Dexcom,
+	dinamap.Driver,
 	glucose.FreeStyle,
 	glucose.Precision,
 	gedri.Driver,
