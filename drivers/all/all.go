@@ -3,6 +3,7 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/bis"
 	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
 	"monitorme/drivers/contec"
@@ -31,6 +32,7 @@ import (
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
 	contec.Berry,
+	bis.Driver,
 	bitalino.Driver,
 	capnostat.Driver,
 	contec.Driver,
