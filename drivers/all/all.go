@@ -11,6 +11,7 @@ import (
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/glucose"
+	"monitorme/drivers/hamilton"
 	"monitorme/drivers/healthypi"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/lc101"
@@ -45,6 +46,7 @@ var Drivers = []drivers.Driver{
 	gedri.Fast,
 	generic.Driver,
 	glucose.ASTM,
+	hamilton.Driver,
 	healthypi.Driver,
 	intellivue.Driver,
 	intellivue.Network,
