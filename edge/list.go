@@ -19,7 +19,7 @@ func (driversCmd) Run(s streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tDEVICE\tLINE\tDIALOGUE\tSIGNS\tSTATE")
 	for _, d := range list {
-		dialogue, state := "talks", "proven"
+		dialogue, state := "talks", "specified"
 		if d.Asks {
 			dialogue = "is asked"
 		}
