@@ -28,6 +28,7 @@ import (
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
 	"monitorme/drivers/warmer"
+	"monitorme/drivers/zeo"
 )
 
 // Drivers are all drivers, by name.
@@ -78,6 +79,7 @@ var Drivers = []drivers.Driver{
 	warmer.GiraffeOld,
 	warmer.Isolette,
 	warmer.OmniBed,
+	zeo.Driver,
 }
 
 // Find gives the driver of that name.
