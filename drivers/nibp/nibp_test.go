@@ -118,6 +118,15 @@ func TestAResultIsToldOnceAndTheFirstOneIsOfUnknownAge(t *testing.T) {
 	}
 }
 
+func TestInternalBytesMakeNoNewResult(t *testing.T) {
+	one := drivertest.Hex(t, "3E 18 80 00 4F 00 16 00 00 00 00 00 00 00 00 00 47 00 5F 00 00 00 00 1F")
+	two := slices.Clone(one)
+	two[10], two[23] = two[10]+7, two[23]-7
+	if got := told(makeSunTech(), slices.Concat(one, two)); len(got) != 4 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestASecondMeasurementWithTheSameResultIsASecondOne(t *testing.T) {
 	result := "3E 18 80 00 4F 00 16 00 00 00 00 00 00 00 00 00 47 00 5F 00 00 00 00 1F "
 	const inflate = "3E 05 8F 00 2E 3E 05 03 00 BA "
@@ -134,7 +143,11 @@ func TestASecondMeasurementWithTheSameResultIsASecondOne(t *testing.T) {
 }
 
 func TestAFailedMeasurementHasNoNumbers(t *testing.T) {
-	got := told(makeSunTech(), drivertest.Hex(t, "3E 18 80 00 4F 00 16 00 00 00 00 00 00 00 00 00 47 00 5F 00 03 00 00 1C"))
+	const failure = "3E 18 80 00 4F 00 16 00 00 00 00 00 00 00 00 00 47 00 5F 00 03 00 00 1C"
+	if got := told(makeSunTech(), drivertest.Hex(t, failure)); got != nil {
+		t.Errorf("one of some time ago: %q", got)
+	}
+	got := told(makeSunTech(), drivertest.Hex(t, "3E 05 8F 00 2E 3E 05 03 00 BA"+failure))[6:]
 	if want := []string{"NIBP sys missing ", "NIBP dia missing ", "NIBP mean missing ", "PR cuff missing ", "measurement failed, error 3"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -113,9 +113,9 @@ func (d *nibScan) say(r result, failure []byte) {
 	q, isNew := d.judge(fmt.Appendf(nil, "%v %s", r, failure))
 	switch {
 	case !isNew:
+	case q == protocol.QualityUnknown && (r == (result{}) || string(failure) != "00"): // of some time ago
 	case len(bytes.Trim(failure, "0")) > 0:
 		d.failed("measurement failed, message " + string(failure))
-	case q == protocol.QualityUnknown && r == (result{}):
 	default:
 		d.measurement(r, q)
 	}

@@ -3,6 +3,7 @@ package nibp
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"monitorme/drivers/checksum"
@@ -81,11 +82,14 @@ func (d *sunTech) cuff(pressure int) {
 // result reads systolic, diastolic, beats, status, eight internal bytes, rate,
 // a spare, mean, error, two spares.
 func (d *sunTech) result(b []byte) {
-	q, isNew := d.judge(b[2:23])
-	if !isNew {
+	// The internal bytes and the status may change by themselves.
+	q, isNew := d.judge(slices.Concat(b[2:7], b[16:17], b[18:21]))
+	switch code := b[20]; {
+	case !isNew:
 		return
-	}
-	if code := b[20]; code != 0 {
+	case code != 0 && q == protocol.QualityUnknown: // of some time ago
+		return
+	case code != 0:
 		d.failed(fmt.Sprintf("measurement failed, error %d", code))
 		return
 	}
