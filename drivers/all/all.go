@@ -17,6 +17,7 @@ import (
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/medibus"
+	"monitorme/drivers/medlab"
 	"monitorme/drivers/microstream"
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
@@ -55,6 +56,7 @@ var Drivers = []drivers.Driver{
 	lc101.Driver,
 	masimo.Driver,
 	medibus.Driver,
+	medlab.Driver,
 	microstream.Driver,
 	microstream.Module,
 	nellcor.Driver,
