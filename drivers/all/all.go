@@ -14,6 +14,7 @@ import (
 	"monitorme/drivers/hamilton"
 	"monitorme/drivers/healthypi"
 	"monitorme/drivers/intellivue"
+	"monitorme/drivers/ivy450c"
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/medibus"
@@ -53,6 +54,7 @@ var Drivers = []drivers.Driver{
 	intellivue.Driver,
 	intellivue.Network,
 	intellivue.Numerics,
+	ivy450c.Driver,
 	lc101.Driver,
 	masimo.Driver,
 	medibus.Driver,
