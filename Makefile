@@ -41,6 +41,7 @@ test-web:
 test-go:
 	@scripts/need.sh chromium
 	@$(GO) test -race -timeout 20m ./...
+	@[ -z "$${MONITORME_TEST_INFLUX_URL:-}" ] || echo 'The contract suite of the InfluxDB store ran against a real server.'
 	@[ -n "$${MONITORME_TEST_INFLUX_URL:-}" ] || echo 'The contract suite of the InfluxDB store did not run: MONITORME_TEST_INFLUX_URL is not set (make influxd builds one).'
 
 lint: web ## gofmt, go vet, staticcheck, tsc
