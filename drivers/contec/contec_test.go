@@ -84,10 +84,7 @@ func told(d drivers.Driver, wire []byte) (all []string) {
 
 func FuzzDecoder(f *testing.F) { drivertest.Fuzz(f, Driver) }
 
-func FuzzFive(f *testing.F) {
-	f.Chdir("testdata/berry")
-	drivertest.Fuzz(f, Berry)
-}
+func FuzzFive(f *testing.F) { drivertest.Fuzz(f, Berry, "testdata/berry") }
 
 func BenchmarkDecoder(b *testing.B) {
 	b.Run("second", func(b *testing.B) { drivertest.Bench(b, Driver, drivertest.Load(b, "testdata/played.hex")) })

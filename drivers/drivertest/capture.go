@@ -36,12 +36,13 @@ func (c capture) matches(patterns []string) bool {
 	return false
 }
 
-// captures reads testdata/*.hex and *.bin; none is a failure.
-func captures(t testing.TB) []capture {
+// captures reads testdata/*.hex and *.bin, below dir if one is given; none is a
+// failure.
+func captures(t testing.TB, dir ...string) []capture {
 	t.Helper()
 	var all []capture
 	for _, pattern := range []string{"testdata/*.hex", "testdata/*.bin"} {
-		files, err := filepath.Glob(pattern)
+		files, err := filepath.Glob(filepath.Join(append(dir, pattern)...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,9 +9,10 @@ import (
 
 // Fuzz looks for bytes on which the decoder panics, emits what no driver may
 // emit, or gives something else when they are cut differently. It starts from
-// the captures in testdata.
-func Fuzz(f *testing.F, d drivers.Driver) {
-	for _, c := range captures(f) {
+// the captures in testdata or, where a package has several decoders, in
+// dir/testdata.
+func Fuzz(f *testing.F, d drivers.Driver, dir ...string) {
+	for _, c := range captures(f, dir...) {
 		f.Add(c.wire[:min(len(c.wire), 2048)], 7)
 		f.Add(c.wire[min(len(c.wire)/3, 100):min(len(c.wire), 700)], 1)
 	}

@@ -75,7 +75,7 @@ func TestASTM(t *testing.T) {
 	kit(t, ASTM, "astm", drivertest.Options{Joined: []string{"*"}}) // a transmission hangs together
 }
 
-func FuzzASTM(f *testing.F) { f.Chdir("testdata/astm"); drivertest.Fuzz(f, ASTM) }
+func FuzzASTM(f *testing.F) { drivertest.Fuzz(f, ASTM, "testdata/astm") }
 
 func TestWorkedASTM(t *testing.T) {
 	check(t, told(makeASTM(), drivertest.Load(t, "testdata/astm/testdata/worked.hex")), []string{
@@ -103,7 +103,7 @@ func TestUltra2(t *testing.T) {
 	kit(t, Ultra2, "ultra2", drivertest.Options{Joined: []string{"*"}}) // heading and records hang together
 }
 
-func FuzzUltra2(f *testing.F) { f.Chdir("testdata/ultra2"); drivertest.Fuzz(f, Ultra2) }
+func FuzzUltra2(f *testing.F) { drivertest.Fuzz(f, Ultra2, "testdata/ultra2") }
 
 func TestWorkedUltra2(t *testing.T) {
 	wire := drivertest.Load(t, "testdata/ultra2/testdata/worked.hex")
@@ -147,8 +147,8 @@ func TestUltraEasy(t *testing.T) {
 }
 func TestVerio(t *testing.T) { kit(t, Verio, "verio", drivertest.Options{Joined: []string{"*"}}) }
 
-func FuzzUltraEasy(f *testing.F) { f.Chdir("testdata/ultraeasy"); drivertest.Fuzz(f, UltraEasy) }
-func FuzzVerio(f *testing.F)     { f.Chdir("testdata/verio"); drivertest.Fuzz(f, Verio) }
+func FuzzUltraEasy(f *testing.F) { drivertest.Fuzz(f, UltraEasy, "testdata/ultraeasy") }
+func FuzzVerio(f *testing.F)     { drivertest.Fuzz(f, Verio, "testdata/verio") }
 
 func TestWorkedOneTouch(t *testing.T) {
 	for want, got := range map[string][]byte{
@@ -169,7 +169,7 @@ func TestWorkedOneTouch(t *testing.T) {
 
 func TestDexcom(t *testing.T) { kit(t, Dexcom, "dexcom", drivertest.Options{Joined: []string{"*"}}) }
 
-func FuzzDexcom(f *testing.F) { f.Chdir("testdata/dexcom"); drivertest.Fuzz(f, Dexcom) }
+func FuzzDexcom(f *testing.F) { drivertest.Fuzz(f, Dexcom, "testdata/dexcom") }
 
 // dexcomPage is a page of records, as the answer to a read.
 func dexcomPage(revision byte, records ...[]byte) []byte {
@@ -225,7 +225,7 @@ func TestPrecisionIsPlayedToo(t *testing.T) {
 	drivertest.Play(t, Precision, drivertest.Options{SilentWhenOff: true, Span: 15 * time.Minute, Settle: every + 6*time.Minute})
 }
 
-func FuzzFreeStyle(f *testing.F) { f.Chdir("testdata/freestyle"); drivertest.Fuzz(f, FreeStyle) }
+func FuzzFreeStyle(f *testing.F) { drivertest.Fuzz(f, FreeStyle, "testdata/freestyle") }
 
 func TestWorkedFreeStyle(t *testing.T) {
 	d := makeFreeStyle(lite)

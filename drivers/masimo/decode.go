@@ -1,6 +1,7 @@
 package masimo
 
 import (
+	"bytes"
 	"time"
 
 	"monitorme/drivers"
@@ -89,8 +90,8 @@ func (d *decoder) Decode(p []byte, emit drivers.Emit) {
 func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
 
 func (d *decoder) frame(b []byte) int {
-	if c := b[0]; c != '\r' && c != '\n' && (c < '0' || c > '1') {
-		return framer.Skip // a line begins with the month
+	if !begins(b) {
+		return framer.Skip
 	}
 	text, n := framer.Line(b)
 	if n <= 0 {
@@ -102,6 +103,18 @@ func (d *decoder) frame(b []byte) int {
 	}
 	d.say(&r)
 	return n
+}
+
+// begins reports whether b may be the beginning of a line: its date, perhaps
+// after the end of the line before. Not all that is digits is looked at further.
+func begins(b []byte) bool {
+	b = bytes.TrimLeft(b, "\r\n")
+	for i, c := range b[:min(len(b), 3)] {
+		if i == 2 && c != '/' || i < 2 && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // say emits what a line says.

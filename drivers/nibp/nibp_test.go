@@ -44,9 +44,9 @@ func TestAccutorr(t *testing.T) {
 	drivertest.Run(t, Accutorr, opts)
 }
 
-func FuzzSunTech(f *testing.F)  { f.Chdir("testdata/suntech"); drivertest.Fuzz(f, SunTech) }
-func FuzzNIBScan(f *testing.F)  { f.Chdir("testdata/nibscan"); drivertest.Fuzz(f, NIBScan) }
-func FuzzAccutorr(f *testing.F) { f.Chdir("testdata/accutorr"); drivertest.Fuzz(f, Accutorr) }
+func FuzzSunTech(f *testing.F)  { drivertest.Fuzz(f, SunTech, "testdata/suntech") }
+func FuzzNIBScan(f *testing.F)  { drivertest.Fuzz(f, NIBScan, "testdata/nibscan") }
+func FuzzAccutorr(f *testing.F) { drivertest.Fuzz(f, Accutorr, "testdata/accutorr") }
 
 func BenchmarkDecoder(b *testing.B) {
 	for name, d := range map[string]drivers.Driver{"suntech": SunTech, "nibscan": NIBScan, "accutorr": Accutorr} {

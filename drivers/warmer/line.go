@@ -35,7 +35,7 @@ func (d *decoder) giraffe(text []byte) int {
 	}
 	code, version, ok := bytes.Cut(f[0], []byte{'_'})
 	model, known := models[string(code)]
-	if !ok || !known || n < 10 || len(bytes.Trim(version, "0123456789.")) > 0 {
+	if !ok || !known || n < 10 || len(version) == 0 || len(bytes.Trim(version, "0123456789.")) > 0 {
 		return framer.Skip
 	}
 	if len(code) == 3 {
@@ -49,7 +49,7 @@ func temperatureOf(b []byte) (protocol.Decimal, bool) {
 	if v, ok := framer.Number(b); ok {
 		return v, v.Places() == 1 || v.Places() == 2
 	}
-	return protocol.Decimal{}, len(bytes.Trim(b, "OPEN-_")) == 0
+	return protocol.Decimal{}, len(b) > 0 && len(bytes.Trim(b, "OPEN-_")) == 0
 }
 
 // percent reads 0 to 100, or dashes for none.
@@ -184,10 +184,14 @@ func (d *decoder) isolette(text []byte) int {
 		v, ok := framer.Digits(text[at : at+2])
 		return protocol.Decimal{Mantissa: int64(v), Valid: ok}
 	}
+	product := bytes.TrimSpace(text[3:11])
+	if len(product) == 0 {
+		return framer.Skip
+	}
 	if !d.sums.accepts(checksum.Sum8(text[:isoEnd+1]) == sum) {
 		return framer.BadSum
 	}
-	d.identify(protocol.IdentityModel, &d.model, "Dräger ", bytes.TrimSpace(text[3:11]))
+	d.identify(protocol.IdentityModel, &d.model, "Dräger ", product)
 	var alarms []string
 	if flags := text[14:24]; len(bytes.Trim(flags, "0 ")) > 0 {
 		alarms = []string{"alarm flags " + string(flags) + " of the incubator"}
