@@ -32,6 +32,7 @@ type decoder struct {
 	told   bool
 	begun  bool
 	drawn  int
+	came   int // of them; the others were lost
 	wave   [maxInputs][]int32
 	off    [maxInputs]bool
 
@@ -84,6 +85,7 @@ func (d *decoder) frame(b []byte) int {
 			d.sample(b[:size])
 			return size
 		}
+		d.cut()
 		if d.locked = false; !good { // five in a row again
 			return framer.BadSum
 		}
@@ -166,6 +168,9 @@ func (d *decoder) put(f []byte) {
 		}
 		d.wave[i][d.drawn] = v
 	}
+	if f != nil {
+		d.came++
+	}
 	if d.drawn++; d.drawn == len(d.wave[0]) {
 		d.flush()
 	}
@@ -185,10 +190,24 @@ func value(f []byte, i int) int32 {
 	return at(6)&0x3F<<4 | at(7)>>4
 }
 
+// cut emits what has come before a break of unknown length, so that it keeps
+// its time; its places in the block stay empty.
+func (d *decoder) cut() {
+	n := d.drawn
+	d.flush()
+	for i := range d.plan.sensors {
+		fill(d.wave[i][:n])
+	}
+	d.drawn = n
+}
+
 // flush emits a quarter of a second of each input.
 func (d *decoder) flush() {
-	n := d.drawn
-	d.drawn = 0
+	n, came := d.drawn, d.came
+	d.drawn, d.came = 0, 0
+	if came == 0 {
+		return
+	}
 	for i, s := range d.plan.sensors {
 		raw := d.wave[i][:n]
 		o := protocol.Observation{Channel: d.plan.names[i], Code: s.code, Unit: s.unit, Kind: protocol.KindSamples, Quality: protocol.QualityGood,

@@ -3,6 +3,8 @@ package generic
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -218,7 +220,7 @@ func pairs(f fields, line []byte) fields {
 		if eq > 0 {
 			f = append(f, field{bytes.Trim(word[:eq], `"`), bytes.Trim(word[eq+1:], `"`)})
 			if eq == len(word)-1 { // the value may follow after white space
-				f[len(f)-1].text, line = value1(line)
+				f[len(f)-1].text, line = nextWord(line)
 			}
 		}
 		line = bytes.TrimLeft(line, ",;& \t")
@@ -226,8 +228,8 @@ func pairs(f fields, line []byte) fields {
 	return f
 }
 
-// value1 gives the word after white space that is a value and no next pair.
-func value1(line []byte) (text, rest []byte) {
+// nextWord gives the word after white space that is a value and no next pair.
+func nextWord(line []byte) (text, rest []byte) {
 	word := bytes.TrimLeft(line, " \t")
 	if len(word) == len(line) {
 		return nil, line
@@ -248,7 +250,8 @@ func object(f fields, text []byte, prefix string, depth int) fields {
 	if depth > 4 || json.Unmarshal(text, &members) != nil {
 		return f
 	}
-	for name, raw := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) { // the same each time
+		raw := members[name]
 		if len(f) >= maxFields {
 			return f
 		}
