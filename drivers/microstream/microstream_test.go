@@ -155,6 +155,11 @@ func TestTheRespirationRateIsNotShownAsSpO2(t *testing.T) {
 	if want := []string{"SpO2 good 97", "PR good 82", "SpO2 invalid 14", "PR invalid 97", "SpO2 good 97", "PR good 82"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	// A newborn that breathes 60 times a minute and desaturates to 60 % is no fault.
+	before, after := numbersFrame(func(d []byte) { d[6], d[7] = 60, 61 }), numbersFrame(func(d []byte) { d[6], d[7] = 60, 60 })
+	if got := said(Driver, slices.Concat(before, after)); got[len(got)-2] != "SpO2 good 60" {
+		t.Errorf("a desaturation: %q", got)
+	}
 	if got := said(Driver, slices.Concat(good, bytes.Repeat(bad, 6))); got[len(got)-2] != "SpO2 good 14" {
 		t.Errorf("after six such seconds: %q", got[len(got)-5:])
 	}

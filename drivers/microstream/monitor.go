@@ -177,11 +177,15 @@ func (d *monitor) numbers(data []byte) {
 	}
 }
 
+// leastJump is what SpO2 cannot fall in a second.
+const leastJump = 15
+
 // shifted recognises the monitor's fault of sending, now and then, the
-// respiration rate once more in place of SpO2. What stays so for long is not it.
+// respiration rate once more in place of SpO2: a jump to it while CO2 stays the
+// same. What stays so for long is not it.
 func (d *monitor) shifted(now numbers) bool {
 	l := d.last
-	if now.spo2 == noneHere || l.spo2 == noneHere || now.spo2 != l.rate || now.spo2 == l.spo2 || now.et != l.et || now.fi != l.fi {
+	if now.spo2 == noneHere || l.spo2 == noneHere || now.spo2 != l.rate || int(l.spo2)-int(now.spo2) < leastJump || now.et != l.et || now.fi != l.fi {
 		d.odd = 0
 		return false
 	}
