@@ -31,6 +31,7 @@ import (
 	"monitorme/drivers/suretemp"
 	"monitorme/drivers/warmer"
 	"monitorme/drivers/zeo"
+	"monitorme/drivers/zephyr"
 )
 
 // Drivers are all drivers, by name.
@@ -84,6 +85,8 @@ var Drivers = []drivers.Driver{
 	warmer.Isolette,
 	warmer.OmniBed,
 	zeo.Driver,
+	zephyr.Driver,
+	zephyr.HxM,
 }
 
 // Find gives the driver of that name.
