@@ -86,7 +86,7 @@ func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
 
 // frame reads a packet: only its first byte has bit 7.
 func (d *decoder) frame(b []byte) int {
-	if b[0] < 0x80 {
+	if !isCommand(b[0]) {
 		return framer.Skip
 	}
 	if len(b) < 2 {
@@ -121,6 +121,16 @@ func (d *decoder) frame(b []byte) int {
 		d.number(data[1:])
 	}
 	return n
+}
+
+// isCommand tells whether c begins a packet of a module: wave, zero, item, refusal,
+// stop, revision, no-breath reset, extended, reset.
+func isCommand(c byte) bool {
+	switch c {
+	case cmdWave, 0x82, cmdItem, 0xC8, 0xC9, 0xCA, 0xCC, 0xF2, 0xF8:
+		return true
+	}
+	return false
 }
 
 func (d *decoder) identify() {

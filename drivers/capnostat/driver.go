@@ -31,8 +31,7 @@ var Driver = drivers.Driver{
 	Sheet:   "docs/devices/capnostat.md",
 	Line:    drivers.Line{Baud: 19200},
 	Asks:    true,
-	Silence: 5 * time.Second,
-	Checked: true,
+	Silence: 5 * time.Second, // not Checked: a check of seven bits on short packets proves little
 	Codes: []protocol.Code{etCO2, fiCO2, rateCO2, waveCO2, protocol.IdentityModel, protocol.IdentitySerial,
 		protocol.EventSensorOff, eventApnoea, eventProblem},
 	NewDecoder: func() drivers.Decoder { return newDecoder() },
