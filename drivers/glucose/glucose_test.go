@@ -235,3 +235,11 @@ func TestWorkedFreeStyle(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 }
+
+func BenchmarkDecoder(b *testing.B) {
+	for name, d := range map[string]drivers.Driver{"astm": ASTM, "ultra2": Ultra2, "ultraeasy": UltraEasy, "verio": Verio, "dexcom": Dexcom, "freestyle": FreeStyle} {
+		b.Run(name, func(b *testing.B) {
+			drivertest.Bench(b, d, drivertest.Load(b, "testdata/"+name+"/testdata/played.hex"))
+		})
+	}
+}
