@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -106,7 +107,21 @@ func (versionCommand) Run() error {
 var singleDash = regexp.MustCompile(`^-[a-z][a-z-]+(=.*)?$`)
 
 func main() {
-	args := os.Args[1:]
+	err := run(os.Args[1:])
+	var parse *kong.ParseError
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+	case errors.As(err, &parse): // asked wrongly
+		fmt.Fprintln(os.Stderr, "monitorme-cloud:", err)
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "monitorme-cloud:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	args = slices.Clone(args)
 	for i, a := range args {
 		if a == "--" {
 			break
@@ -116,12 +131,14 @@ func main() {
 		}
 	}
 	var c commands
-	parser := kong.Must(&c, kong.Name("monitorme-cloud"), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("monitorme-cloud"), kong.UsageOnError(),
 		kong.Description("The service of MonitorMe: readings in, alarms and screens out."))
-	parsed, err := parser.Parse(args)
-	parser.FatalIfErrorf(err)
-	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "monitorme-cloud:", err)
-		os.Exit(1)
+	if err != nil {
+		return err
 	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	return parsed.Run()
 }
