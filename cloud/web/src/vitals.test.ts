@@ -41,6 +41,12 @@ test('an old number stays to be seen, as stale, with its age', () => {
   assert.equal(vital('oxygen', source(value(150456, 97)), { now, live: false }).state, 'stale');
 });
 
+test('while the box is out of touch nothing is live, however young', () => {
+  const away = { ...source(value(150456, 97), value(150021, 120), value(150022, 80)), online: false };
+  assert.equal(vital('oxygen', away, m).state, 'stale');
+  assert.equal(vital('blood-pressure', away, m).state, 'stale');
+});
+
 test('a pressure is made of one measurement', () => {
   const cuff = { stale_after_s: 7800 };
   const v = vital('blood-pressure', source(value(150021, 120, cuff), value(150022, 80, cuff), value(150023, 93, cuff)), m);

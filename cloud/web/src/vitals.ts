@@ -52,7 +52,7 @@ export interface Vital {
   note: string;
 }
 
-/** What a vital is picked from. */
+/** What a vital is picked from. While the box is out of touch no value is live, however young. */
 export interface Source {
   values: ReadonlyMap<string, Reading>;
   box: string | null;
@@ -107,7 +107,7 @@ export function vital(sign: Exclude<Sign, 'ecg'>, s: Source, m: Moment): Vital {
   const [label, unit] = defaults[sign];
   const r = pick(s.values.values(), sources[sign], m);
   if (r === undefined) return blank(sign, s, label, unit);
-  const state = stateOf(r, m.now, m.live);
+  const state = stateOf(r, m.now, m.live && s.online);
   let main: string = text.missing;
   if (state !== 'missing') main = sign === 'sleep' ? (text.sleepWords[r.text] ?? r.text) : number(r.value, r.places);
   return {
@@ -131,7 +131,7 @@ function pressure(s: Source, m: Moment): Vital {
   };
   const dia = beside(of.codes[1]);
   const mean = beside(of.codes[2]);
-  const state = stateOf(sys, m.now, m.live);
+  const state = stateOf(sys, m.now, m.live && s.online);
   const shown = (r: Reading | undefined): string => (r && hasContent(r) && together(r, sys) ? number(r.value, r.places) : text.missing);
   return {
     sign: 'blood-pressure', label: of.label, unit: sys.unit, colour: of.colour,
@@ -149,5 +149,5 @@ function together(a: Reading, b: Reading): boolean {
 /** Whether the patient sleeps, as far as is known now. */
 export function sleeping(s: Source, m: Moment): boolean {
   const r = pick(s.values.values(), [sleepCode], m);
-  return r !== undefined && stateOf(r, m.now, m.live) === 'live' && ['asleep', 'light', 'deep', 'rem'].includes(r.text);
+  return r !== undefined && stateOf(r, m.now, m.live && s.online) === 'live' && ['asleep', 'light', 'deep', 'rem'].includes(r.text);
 }
