@@ -24,6 +24,9 @@ type Device struct {
 	Waves []protocol.Code
 	// ECGRateHz is the sample rate of ECG leads; 0 is 250. At most 500.
 	ECGRateHz int
+	// SlowRateHz is the sample rate of pleth and respiration; 0 is 75 and 25. At
+	// most 500.
+	SlowRateHz int
 	// BlocksPerSecond is how often a block of each wave is sent, 1 to 4; 0 is 1.
 	BlocksPerSecond int
 	// TimeScale shortens the periods of 5 s and more by that factor, for demos;
@@ -57,6 +60,8 @@ func (d Device) Validate() error {
 	switch {
 	case d.ECGRateHz < 0 || d.ECGRateHz > 500:
 		return fmt.Errorf("ECG rate %d/s: want 1 to 500", d.ECGRateHz)
+	case d.SlowRateHz < 0 || d.SlowRateHz > 500:
+		return fmt.Errorf("pleth and respiration rate %d/s: want 1 to 500", d.SlowRateHz)
 	case d.BlocksPerSecond < 0 || d.BlocksPerSecond > 4:
 		return fmt.Errorf("%d blocks per second: want 1 to 4", d.BlocksPerSecond)
 	case d.TimeScale < 0 || d.TimeScale > 3600:
@@ -132,6 +137,9 @@ func (d Device) Simulate(ctx context.Context, wire drivers.Port, patient drivers
 	if p.has(protocol.SignECG) {
 		for _, c := range p.Waves {
 			w, _ := waveOf(c, p.ECGRateHz)
+			if p.SlowRateHz > 0 && (c == protocol.Pleth || c == protocol.RespirationWave) {
+				w.rateMilliHz = int64(p.SlowRateHz) * 1000
+			}
 			p.waves = append(p.waves, w)
 		}
 	}

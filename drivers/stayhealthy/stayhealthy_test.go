@@ -272,7 +272,7 @@ func TestTheHubKeepsItsRates(t *testing.T) {
 
 func TestEverySensorCanBePlayed(t *testing.T) {
 	for _, d := range []Device{HeartPatch, OxygenClip, Cuff, Thermo, GlucosePatch, SleepBand,
-		{TimeScale: 60, Waves: []protocol.Code{protocol.ECGLeadI, protocol.Pleth, protocol.RespirationWave, protocol.ABPWave}, ECGRateHz: 500, BlocksPerSecond: 4}} {
+		{TimeScale: 60, Waves: []protocol.Code{protocol.ECGLeadI, protocol.Pleth, protocol.RespirationWave, protocol.ABPWave}, ECGRateHz: 500, SlowRateHz: 125, BlocksPerSecond: 4}} {
 		wire := drivertest.Heard(t, driving(d), drivertest.NewPatient(), drivertest.Act{For: 2 * time.Second})
 		var numbers int
 		for _, o := range decode(t, wire) {

@@ -100,7 +100,7 @@ func (b *bed) equip() error {
 	case 1, 2, 3, 5, 11, 13:
 		hub.Signs = nil
 		hub.Waves = []protocol.Code{protocol.ECGLeadII, protocol.ECGLeadV, protocol.Pleth, protocol.RespirationWave}
-		hub.ECGRateHz, hub.BlocksPerSecond = 250, 2
+		hub.ECGRateHz, hub.SlowRateHz, hub.BlocksPerSecond = 250, 125, 2
 		if b.number == 5 {
 			hub.ECGRateHz = 500
 		}
