@@ -50,6 +50,7 @@ type device struct {
 	name     string    // of the open port
 	socket   string    // where it is plugged in
 	model    string    // as the device says
+	remark   string    // what the port said a person should know, while no valid frame comes
 	heard    time.Time // the last valid frame, or when waiting for one began
 	lost     bool      // an EventDisconnected has started
 	received bool      // valid frames came since the port was opened
@@ -121,7 +122,7 @@ func (d *device) serve(ctx context.Context) error {
 	line := d.line
 	d.mu.Unlock()
 	plug := port.Plugged(d.port) // before opening: what comes later is noticed
-	p, err := d.open(ctx, port.Config{Address: d.port, Line: line, Stats: d.counted})
+	p, err := d.open(ctx, port.Config{Address: d.port, Line: line, Stats: d.counted, Notice: d.noted})
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,15 @@ func (d *device) serve(ctx context.Context) error {
 			p.Close()
 		}
 	})
-	err = d.drive(ctx, p)
+	for {
+		err = d.drive(ctx, p)
+		if ctx.Err() != nil || !errors.Is(err, port.ErrHungUp) {
+			break
+		}
+		d.mu.Lock() // no loss: it may call for each message. The silence goes on.
+		d.recount()
+		d.mu.Unlock()
+	}
 	close(returned)
 	if !stop() {
 		<-unblocked
@@ -235,7 +244,7 @@ func (d *device) counted(s drivers.Stats) {
 // first since the box started, ends the loss for the cloud: it may know of one
 // that began before this process.
 func (d *device) valid() {
-	d.heard, d.junk = time.Now(), d.total().Skipped
+	d.heard, d.junk, d.remark = time.Now(), d.total().Skipped, ""
 	if d.status == protocol.DeviceReceiving {
 		return
 	}
@@ -282,10 +291,25 @@ func (d *device) opened(name string, plug port.Plug, end context.CancelCauseFunc
 // expect starts the wait for the first valid frame of a new decoder; d.mu is
 // held.
 func (d *device) expect() {
-	d.heard, d.received, d.frames = time.Now(), false, 0
-	d.before = d.total()
-	d.stats = drivers.Stats{}
+	d.heard, d.received = time.Now(), false
+	d.recount()
 	d.junk = d.before.Skipped
+}
+
+// recount begins the counts of a new decoder; d.mu is held.
+func (d *device) recount() {
+	d.before = d.total()
+	d.stats, d.frames = drivers.Stats{}, 0
+}
+
+// noted takes what the port says that a person should know.
+func (d *device) noted(text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.remark != text {
+		d.remark = text
+		d.log.Warn("port remarks", "port", d.name, "remark", text)
+	}
 }
 
 // failed notes that the port or the driver failed, and tells whether valid
@@ -369,6 +393,9 @@ func (d *device) silence() string {
 	from := ""
 	if d.socket != "" {
 		from = " from socket " + d.socket
+	}
+	if d.remark != "" {
+		return fmt.Sprintf("no valid data for %s: %s", d.driver.Silence, d.remark)
 	}
 	if t := d.total(); t.Skipped > d.before.Skipped && !d.received {
 		return fmt.Sprintf("what arrives%s is not %s: check the driver, the baud rate and the device's output setting", from, d.driver.Title)

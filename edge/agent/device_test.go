@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,6 +125,61 @@ func TestADeviceThatWorkedIsTriedAgainAtOnce(t *testing.T) {
 		stop := attends(t, d)
 		if wait := <-again; wait > firstRetry {
 			t.Errorf("waited %s after it had worked", wait)
+		}
+		stop()
+	})
+}
+
+func TestADeviceThatCallsForEachMessageIsNotLostBetween(t *testing.T) {
+	addr := ""
+	d, got := newDevice("listen://127.0.0.1:0", func(ctx context.Context, cfg port.Config) (port.Port, error) {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
+		if err != nil {
+			return nil, err
+		}
+		addr = l.Addr().String()
+		l.Close()
+		cfg.Address = "listen://" + addr
+		return port.Open(ctx, cfg)
+	})
+	d.driver.Silence = 20 * time.Second
+	stop := attends(t, d)
+	for i := range 3 {
+		say := fmt.Sprint(70 + i)
+		eventually(t, "a call is taken", func() bool {
+			if d.opens() == 0 {
+				return false
+			}
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				return false
+			}
+			defer far.Close()
+			_, err = io.WriteString(far, say+"\n")
+			return err == nil
+		})
+		eventually(t, say+" is heard", func() bool { return slices.Contains(got.said(), say) })
+	}
+	if s := got.said(); !slices.Equal(s, []string{"end", "70", "71", "72"}) || d.opens() != 1 {
+		t.Errorf("said %q, opened %d times", s, d.opens())
+	}
+	if s := d.state(); s.Status != protocol.DeviceReceiving {
+		t.Errorf("%+v", s)
+	}
+	stop()
+}
+
+func TestARefusedCallerIsNamedWhenTheDeviceIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, got := newDevice("tcp://fake:1", func(_ context.Context, cfg port.Config) (port.Port, error) {
+			cfg.Notice("a call from 192.0.2.9 was refused")
+			p, _ := plug(cfg)
+			return p, nil
+		})
+		stop := attends(t, d)
+		time.Sleep(time.Minute)
+		if s := got.said(); !slices.Equal(s, []string{"start: no valid data for 2s: a call from 192.0.2.9 was refused"}) {
+			t.Errorf("said %q", s)
 		}
 		stop()
 	})

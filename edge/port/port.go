@@ -1,7 +1,8 @@
 // Package port opens what a device hangs on: a serial line, a USB adapter by
-// its ids, a socket of a terminal server, or a file of recorded bytes. Every
-// kind keeps the promises of drivers.Port, so that a driver cannot tell them
-// apart, and every failure to open says what is wrong and what to do.
+// its ids, a socket of a terminal server, a socket that a device calls, or a
+// file of recorded bytes. Every kind keeps the promises of drivers.Port, so
+// that a driver cannot tell them apart, and every failure to open says what is
+// wrong and what to do.
 //
 // The package lists ports without opening them: opening raises DTR and RTS,
 // which some devices take for a command. It does not supervise, retry or log:
@@ -28,6 +29,9 @@ type Config struct {
 	// Stats, if not nil, is called with the decoder's counts whenever the
 	// driver reports them, from the goroutine that runs the driver.
 	Stats func(drivers.Stats)
+	// Notice, if not nil, is told in words what a person should know although
+	// the port goes on, from the goroutine that reads it.
+	Notice func(string)
 }
 
 // A Port is open. Read and Write may be used by one goroutine each;
@@ -57,23 +61,30 @@ const (
 	kindUSB
 	kindTCP
 	kindUDP
+	kindListen
 	kindFile
 )
 
 // address is a parsed address.
 type address struct {
 	kind             kind
-	path             string // path, host:port or name
-	vid, pid, serial string // kindUSB; upper case hex, serial may be empty
+	path             string  // path, host:port or name
+	vid, pid, serial string  // kindUSB; upper case hex, serial may be empty
+	from             callers // kindListen
 }
 
 // plugged reports whether the address is of something with a cable, which can
 // be plugged in and out.
 func (a address) plugged() bool {
-	return a.kind != kindTCP && a.kind != kindUDP && a.kind != kindFile
+	return !a.socket() && a.kind != kindFile
 }
 
-const allowed = "want serial:///dev/…, /dev/…, a name below /dev/serial/by-id or by-path, usb:VID:PID[:SERIAL], tcp://HOST:PORT, udp://HOST:PORT or file:PATH"
+// socket reports whether the address is one of the network.
+func (a address) socket() bool {
+	return a.kind == kindTCP || a.kind == kindUDP || a.kind == kindListen
+}
+
+const allowed = "want serial:///dev/…, /dev/…, a name below /dev/serial/by-id or by-path, usb:VID:PID[:SERIAL], tcp://HOST:PORT, udp://HOST:PORT, listen://ADDR:PORT?from=IP or file:PATH"
 
 // Check says what is wrong with an address, without looking whether it is there.
 func Check(addr string) error {
@@ -105,6 +116,13 @@ func parse(s string) (address, error) {
 			}
 			return address{kind: k, path: rest}, nil
 		}
+	}
+	if rest, ok := strings.CutPrefix(s, "listen://"); ok {
+		hostPort, from, err := parseListen(rest)
+		if err != nil {
+			return bad(err.Error())
+		}
+		return address{kind: kindListen, path: hostPort, from: from}, nil
 	}
 	if rest, ok := strings.CutPrefix(s, "file:"); ok {
 		rest = strings.TrimPrefix(rest, "//")
@@ -158,6 +176,8 @@ func open(ctx context.Context, sys tree, cfg Config) (Port, error) {
 		return openTCP(ctx, a.path, cfg)
 	case kindUDP:
 		return openUDP(ctx, a.path, cfg)
+	case kindListen:
+		return openListen(a.path, a.from, cfg)
 	case kindFile:
 		return openFile(a.path, cfg)
 	}

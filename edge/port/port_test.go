@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,6 +121,16 @@ func TestPromisesOfEveryKind(t *testing.T) {
 			}
 			t.Cleanup(func() { l.Close() })
 			return mustOpen(t, Config{Address: "udp://" + l.LocalAddr().String()})
+		},
+		"listen": func(t *testing.T) Port { return mustOpen(t, Config{Address: "listen://" + free(t)}) },
+		"listen, called": func(t *testing.T) Port {
+			p := mustOpen(t, Config{Address: "listen://" + free(t)})
+			far := call(t, p)
+			far.Write([]byte("x"))
+			if _, err := p.Read(make([]byte, 8)); err != nil {
+				t.Fatal(err)
+			}
+			return p
 		},
 		"file": func(t *testing.T) Port {
 			f := filepath.Join(t.TempDir(), "capture.bin")
@@ -367,23 +378,26 @@ func TestCountsReachWhoOpenedThePort(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	good := map[string]address{
-		"serial:///dev/ttyUSB0":         {kind: kindSerial, path: "/dev/ttyUSB0"},
-		"/dev/serial/by-id/usb-x-port0": {kind: kindSerial, path: "/dev/serial/by-id/usb-x-port0"},
-		"usb-FTDI_A900-if00-port0":      {kind: kindName, path: "usb-FTDI_A900-if00-port0"},
-		"usb:0403:6001":                 {kind: kindUSB, vid: "0403", pid: "6001"},
-		"usb:1a86:55d4:SN:1":            {kind: kindUSB, vid: "1A86", pid: "55D4", serial: "SN:1"},
-		"tcp://10.0.0.7:4001":           {kind: kindTCP, path: "10.0.0.7:4001"},
-		"tcp://[fe80::1]:4001":          {kind: kindTCP, path: "[fe80::1]:4001"},
-		"udp://10.0.0.7:24105":          {kind: kindUDP, path: "10.0.0.7:24105"},
-		"file:capture.bin":              {kind: kindFile, path: "capture.bin"},
-		"file:///tmp/c.bin":             {kind: kindFile, path: "/tmp/c.bin"},
+		"serial:///dev/ttyUSB0":                           {kind: kindSerial, path: "/dev/ttyUSB0"},
+		"/dev/serial/by-id/usb-x-port0":                   {kind: kindSerial, path: "/dev/serial/by-id/usb-x-port0"},
+		"usb-FTDI_A900-if00-port0":                        {kind: kindName, path: "usb-FTDI_A900-if00-port0"},
+		"usb:0403:6001":                                   {kind: kindUSB, vid: "0403", pid: "6001"},
+		"usb:1a86:55d4:SN:1":                              {kind: kindUSB, vid: "1A86", pid: "55D4", serial: "SN:1"},
+		"tcp://10.0.0.7:4001":                             {kind: kindTCP, path: "10.0.0.7:4001"},
+		"tcp://[fe80::1]:4001":                            {kind: kindTCP, path: "[fe80::1]:4001"},
+		"udp://10.0.0.7:24105":                            {kind: kindUDP, path: "10.0.0.7:24105"},
+		"listen://127.0.0.1:2575":                         {kind: kindListen, path: "127.0.0.1:2575", from: prefixes("127.0.0.1/32")},
+		"listen://0.0.0.0:2575?from=10.0.0.7,10.2.0.9/16": {kind: kindListen, path: "0.0.0.0:2575", from: prefixes("10.0.0.7/32", "10.2.0.0/16")},
+		"file:capture.bin":                                {kind: kindFile, path: "capture.bin"},
+		"file:///tmp/c.bin":                               {kind: kindFile, path: "/tmp/c.bin"},
 	}
 	for s, want := range good {
-		if got, err := parse(s); err != nil || got != want {
+		if got, err := parse(s); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "dev/ttyUSB0", "serial://ttyUSB0", "usb:403:6001", "usb:0403", "usb:0403:6001:", "tcp://host", "tcp://:1", "udp://host", "file:", "http://x:1"} {
+	for _, s := range []string{"", "dev/ttyUSB0", "serial://ttyUSB0", "usb:403:6001", "usb:0403", "usb:0403:6001:", "tcp://host", "tcp://:1", "udp://host", "file:",
+		"listen://0.0.0.0:2575", "listen://host:2575?from=10.0.0.7", "listen://0.0.0.0?from=10.0.0.7", "listen://0.0.0.0:1?from=", "listen://0.0.0.0:1?to=10.0.0.7", "listen://0.0.0.0:1?from=all", "http://x:1"} {
 		if err := Check(s); err == nil || !strings.Contains(err.Error(), "want serial://") {
 			t.Errorf("%q: %v", s, err)
 		}

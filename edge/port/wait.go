@@ -101,7 +101,7 @@ func Present(addr string) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case a.kind == kindTCP || a.kind == kindUDP:
+	case a.socket():
 		return "a socket"
 	case a.kind == kindFile:
 		if !exists(a.path) {
