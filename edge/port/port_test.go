@@ -75,6 +75,28 @@ func TestSerialCarriesBytesBothWays(t *testing.T) {
 	}
 }
 
+func TestTheLastWordsOfADriverGoOutBeforeThePortCloses(t *testing.T) {
+	far, path := terminal(t)
+	keep, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0) // so that the far end can read on after Close
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keep.Close()
+	p := mustOpen(t, Config{Address: path})
+	bye := []byte("\x1b\x55\x36\x43\r")
+	if _, err := p.Write(bye); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	far.SetReadDeadline(time.Now().Add(20 * time.Second))
+	got := make([]byte, len(bye))
+	if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, bye) {
+		t.Errorf("far end read %q, %v", got, err)
+	}
+}
+
 func TestLineChangesWhileOpen(t *testing.T) {
 	_, path := terminal(t)
 	p := mustOpen(t, Config{Address: path})

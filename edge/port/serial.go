@@ -25,6 +25,9 @@ const (
 	// abandon what one that was given up may still take in Close.
 	writeGrace = 2 * time.Second
 	abandon    = 50 * time.Millisecond
+	// lastWords is what Close waits for what was written to go out: a driver's
+	// farewell, as the STOP of MEDIBUS, is 6 bytes, 55 ms at 1200 baud.
+	lastWords = 300 * time.Millisecond
 )
 
 var (
@@ -311,8 +314,8 @@ func (s *serialPort) SetLine(l drivers.Line) error {
 	return nil
 }
 
-// Close ends Read and Write and closes the port. What was written and is not
-// on the wire yet is thrown away: the kernel would wait for it up to 30 s.
+// Close ends Read and Write and closes the port. What was written and does not
+// get on the wire soon is thrown away: the kernel would wait for it up to 30 s.
 func (s *serialPort) Close() error {
 	s.quitReading()
 	s.reading.Lock() // Read has noticed
@@ -323,7 +326,9 @@ func (s *serialPort) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.dev.ResetOutputBuffer() // also frees a Write that was given up; an error changes nothing
+	if s.stuck != nil || !s.drained() {
+		s.dev.ResetOutputBuffer() // also frees a Write that was given up; an error changes nothing
+	}
 	if s.stuck != nil {
 		select {
 		case <-s.stuck:
@@ -331,6 +336,21 @@ func (s *serialPort) Close() error {
 		}
 	}
 	return errors.Join(s.dev.Close(), s.hold.Close())
+}
+
+// drained waits until nothing written is left in the kernel, and tells whether
+// that is so.
+func (s *serialPort) drained() bool {
+	for end := time.Now().Add(lastWords); ; time.Sleep(2 * time.Millisecond) {
+		left, err := 0, error(nil)
+		cerr := s.ready.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+		switch {
+		case cerr != nil || err != nil || time.Now().After(end):
+			return false
+		case left == 0:
+			return true
+		}
+	}
 }
 
 // quitReading wakes Read, for ever.
