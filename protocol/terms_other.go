@@ -36,6 +36,8 @@ var pumpTerms = []Term{
 	enumeration(private(0xF1B5), "MONITORME_INFUSION_DRUG", "Drug", "drug, as the pump names it", "", paceMinute, "white"),
 	enumeration(private(0xF1B6), "MONITORME_INFUSION_STATE", "Pump", "what the pump does, in its words", "", paceMinute, "white"),
 	numeric(private(0xF1B7), "MONITORME_INFUSION_BOLUS", "Bolus", "volume of the bolus", "", "mL", 2, 0, 10000, paceEpisodic, "white"),
+	enumeration(private(0xF1BC), "MONITORME_INFUSION_SYRINGE", "Syringe", "syringe in the pump, as the pump names it", "", paceMinute, "white"),
+	numeric(private(0xF1BD), "MONITORME_INFUSION_BOLUS_RATE", "Bolus rate", "rate of the bolus", "", "mL/h", 1, 0, 2000, paceMinute, "white"),
 }
 
 var waveTerms = slices.Concat([]Term{
