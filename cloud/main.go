@@ -82,18 +82,19 @@ func (c *enrolCommand) Run() error {
 }
 
 type demoCommand struct {
-	Data   string `help:"Data directory to prepare." required:"" type:"path"`
-	Out    string `help:"Directory for one folder a box with its certificates." required:"" type:"path"`
-	Config string `help:"Configuration file to write, for monitorme-cloud run." required:"" type:"path"`
-	Unit   string `help:"Unit of the demonstration." default:"ward-1"`
-	Beds   int    `help:"Number of beds." default:"20"`
-	Addr   string `help:"Address for screens and API." default:"127.0.0.1:8080"`
-	Broker string `help:"Address for boxes." default:"127.0.0.1:8883"`
+	Data   string   `help:"Data directory to prepare." required:"" type:"path"`
+	Out    string   `help:"Directory for one folder a box with its certificates." required:"" type:"path"`
+	Config string   `help:"Configuration file to write, for monitorme-cloud run." required:"" type:"path"`
+	Unit   string   `help:"Unit of the demonstration." default:"ward-1"`
+	Beds   int      `help:"Number of beds." default:"20"`
+	Label  []string `help:"Instead of unit and beds: beds with these labels, in units devices-1, devices-2, … of 20."`
+	Addr   string   `help:"Address for screens and API." default:"127.0.0.1:8080"`
+	Broker string   `help:"Address for boxes." default:"127.0.0.1:8883"`
 }
 
 func (c *demoCommand) Run() error {
 	return service.PrepareDemo(context.Background(), service.Demo{
-		DataDir: c.Data, BoxesDir: c.Out, ConfigFile: c.Config, Unit: c.Unit, Beds: c.Beds, HTTP: c.Addr, MQTT: c.Broker})
+		DataDir: c.Data, BoxesDir: c.Out, ConfigFile: c.Config, Unit: c.Unit, Beds: c.Beds, Labels: c.Label, HTTP: c.Addr, MQTT: c.Broker})
 }
 
 type versionCommand struct{}

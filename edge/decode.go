@@ -16,8 +16,9 @@ import (
 )
 
 type decodeCmd struct {
-	Driver string `placeholder:"NAME" help:"The driver; monitorme-edge drivers lists them. A recording may name its own."`
-	File   string `arg:"" optional:"" help:"A recording or plain bytes; standard input if left out or -."`
+	Driver   string `placeholder:"NAME" help:"The driver; monitorme-edge drivers lists them. A recording may name its own."`
+	Settings string `placeholder:"YAML" help:"A file with what stands below the key settings of the device, for drivers that have some."`
+	File     string `arg:"" optional:"" help:"A recording or plain bytes; standard input if left out or -."`
 }
 
 func (c *decodeCmd) Run(s streams) error {
@@ -43,6 +44,9 @@ func (c *decodeCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if d, err = withSettings(d, c.Settings); err != nil {
+		return err
+	}
 	stats, err := decode(source, s.out, d.NewDecoder())
 	fmt.Fprintf(s.err, "%s: %d bytes, %d frames, %d bytes skipped, %d bad checksums\n", d.Name, stats.Bytes, stats.Frames, stats.Skipped, stats.BadSums)
 	return err
@@ -57,6 +61,25 @@ func findDriver(name string) (drivers.Driver, error) {
 		return d, usageError{fmt.Errorf("driver %w", agent.UnknownDriver(name))}
 	}
 	return d, nil
+}
+
+// withSettings gives the driver as a file of settings makes it; "" is none.
+func withSettings(d drivers.Driver, file string) (drivers.Driver, error) {
+	if file == "" {
+		return d, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return d, fmt.Errorf("read settings: %w", err)
+	}
+	if d.Configure == nil {
+		return d, usageError{fmt.Errorf("--settings %s: driver %q has no settings: leave the flag out", file, d.Name)}
+	}
+	c, err := d.Configure(text)
+	if err != nil {
+		return d, fmt.Errorf("settings %s: %w", file, err)
+	}
+	return c, nil
 }
 
 // A source gives the bytes of a device, with the instant of their arrival if

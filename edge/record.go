@@ -21,11 +21,12 @@ import (
 )
 
 type recordCmd struct {
-	Port   string        `arg:"" help:"The port, as in a configuration."`
-	Driver string        `placeholder:"NAME" help:"Run this driver, as the box would: it may ask the device. Without one nothing is sent."`
-	Line   string        `placeholder:"LINE" help:"The line, as \"19200 7E1\"; the driver's, else 9600 8N1."`
-	Out    string        `short:"o" placeholder:"FILE" help:"Where to write; a new file named after port and time, - for standard output."`
-	For    time.Duration `placeholder:"TIME" help:"Stop after this long, as 90s; else with Ctrl-C."`
+	Port     string        `arg:"" help:"The port, as in a configuration."`
+	Driver   string        `placeholder:"NAME" help:"Run this driver, as the box would: it may ask the device. Without one nothing is sent."`
+	Settings string        `placeholder:"YAML" help:"A file with what stands below the key settings of the device, for drivers that have some."`
+	Line     string        `placeholder:"LINE" help:"The line, as \"19200 7E1\"; the driver's, else 9600 8N1."`
+	Out      string        `short:"o" placeholder:"FILE" help:"Where to write; a new file named after port and time, - for standard output."`
+	For      time.Duration `placeholder:"TIME" help:"Stop after this long, as 90s; else with Ctrl-C."`
 }
 
 func (c *recordCmd) Run(ctx context.Context, s streams) error {
@@ -75,10 +76,16 @@ func (c *recordCmd) driver(head *capture.Header) (d drivers.Driver, err error) {
 		if d, ok = all.Find(c.Driver); !ok {
 			return d, fmt.Errorf("driver %w", agent.UnknownDriver(c.Driver))
 		}
+		if d, err = withSettings(d, c.Settings); err != nil {
+			return d, err
+		}
 		head.Driver = d.Name
 		if d.Line.Baud > 0 {
 			head.Line = d.Line
 		}
+	}
+	if c.Driver == "" && c.Settings != "" {
+		return d, errors.New("--settings are those of a driver: name it with --driver")
 	}
 	if c.Line != "" {
 		head.Line, err = drivers.ParseLine(c.Line)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"monitorme/protocol"
@@ -53,36 +55,81 @@ func (r *Registry) SeedDemo(ctx context.Context) error {
 		}
 	}
 	for i := 1; i <= DemoBeds; i++ {
-		if err := r.seedBed(ctx, i, since); err != nil {
+		if err := r.seedBed(ctx, i, Bed{DemoBed(i), DemoUnit, fmt.Sprint(i)}, since); err != nil {
 			return fmt.Errorf("demo bed %d: %w", i, err)
 		}
 	}
-	return r.seedUsers(ctx)
+	return r.seedUsers(ctx, []protocol.UnitID{DemoUnit})
 }
 
-func (r *Registry) seedBed(ctx context.Context, i int, since time.Time) error {
-	if _, known := r.Current().Bed(DemoBed(i)); known {
+// DeviceUnit names the unit of the i-th bed of a ward of devices: each has
+// DemoBeds beds.
+func DeviceUnit(i int) protocol.UnitID {
+	return protocol.UnitID(fmt.Sprintf("devices-%d", (i-1)/DemoBeds+1))
+}
+
+// DeviceBeds is how many beds a ward of devices may have.
+const DeviceBeds = DemoBeds * (DemoBeds - 1)
+
+// SeedDevices makes a ward to show devices, like SeedDemo but with one bed for
+// each label, in as many units as it takes. Other labels rename the beds.
+func (r *Registry) SeedDevices(ctx context.Context, labels []string) error {
+	if len(labels) < 1 || len(labels) > DeviceBeds {
+		return fmt.Errorf("demo: %d beds, want 1 to %d", len(labels), DeviceBeds)
+	}
+	since := r.now().Add(-25 * time.Hour)
+	var units []protocol.UnitID
+	for i, label := range labels {
+		n, unit := i+1, DeviceUnit(i+1)
+		if i%DemoBeds == 0 {
+			units = append(units, unit)
+			if err := r.PutUnit(ctx, Unit{unit, fmt.Sprintf("Devices %d", len(units))}); err != nil {
+				return fmt.Errorf("demo: %w", err)
+			}
+		}
+		bed := Bed{BedID(fmt.Sprintf("%s-bed-%02d", unit, n)), unit, label}
+		if err := errors.Join(r.PutBed(ctx, bed), r.seedBed(ctx, n, bed, since)); err != nil {
+			return fmt.Errorf("demo bed %q: %w", label, err)
+		}
+	}
+	return r.seedUsers(ctx, units)
+}
+
+// seedBed makes the i-th bed, with box and patient, if it has none.
+func (r *Registry) seedBed(ctx context.Context, i int, bed Bed, since time.Time) error {
+	if _, known := r.Current().Box(DemoBox(i)); known {
 		return nil
 	}
-	if err := r.PutBed(ctx, Bed{DemoBed(i), DemoUnit, fmt.Sprint(i)}); err != nil {
+	if err := r.PutBed(ctx, bed); err != nil {
 		return err
 	}
-	if err := r.PutBox(ctx, Box{ID: DemoBox(i), Unit: DemoUnit, Serial: fmt.Sprintf("DEMO-%04d", i)}); err != nil {
+	if err := r.PutBox(ctx, Box{ID: DemoBox(i), Unit: bed.Unit, Serial: fmt.Sprintf("DEMO-%04d", i)}); err != nil {
 		return err
 	}
-	if err := r.PlaceBox(ctx, DemoBox(i), DemoBed(i), since); err != nil {
+	if err := r.PlaceBox(ctx, DemoBox(i), bed.ID, since); err != nil {
 		return err
 	}
-	p := demoPatients[i-1]
-	p.ID, p.Record = DemoPatient(i), fmt.Sprintf("DEMO-%06d", i)
+	p := demoPatient(i)
 	if _, err := r.PutPatient(ctx, p); err != nil {
 		return err
 	}
-	return r.Assign(ctx, DemoBed(i), p.ID, since)
+	return r.Assign(ctx, bed.ID, p.ID, since)
 }
 
-func (r *Registry) seedUsers(ctx context.Context) error {
-	own := []protocol.UnitID{DemoUnit}
+// demoPatient is the i-th; beyond the first DemoBeds they get the surname of
+// another.
+func demoPatient(i int) Patient {
+	p := demoPatients[(i-1)%DemoBeds]
+	if round := (i - 1) / DemoBeds; round > 0 {
+		first, _, _ := strings.Cut(p.Name, " ")
+		_, last, _ := strings.Cut(demoPatients[(i-1+round)%DemoBeds].Name, " ")
+		p.Name = first + " " + last
+	}
+	p.ID, p.Record = DemoPatient(i), fmt.Sprintf("DEMO-%06d", i)
+	return p
+}
+
+func (r *Registry) seedUsers(ctx context.Context, own []protocol.UnitID) error {
 	for _, u := range []User{
 		{Name: "nurse", Display: "Demo Nurse", Role: RoleNurse, Units: own},
 		{Name: "doctor", Display: "Demo Doctor", Role: RoleDoctor, Units: own},
@@ -93,7 +140,7 @@ func (r *Registry) seedUsers(ctx context.Context) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err == nil && !old.MustChangePassword {
+		if err == nil && !old.MustChangePassword && (!old.Demo || slices.Equal(old.Units, u.Units)) {
 			continue
 		}
 		u.Demo = true

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -506,6 +508,38 @@ func TestSeedDemoIsRepeatable(t *testing.T) {
 	must(t, r.SeedDemo(t.Context()))
 	if u, err := r.Authenticate(t.Context(), "admin", "my own password"); err != nil || u.Demo {
 		t.Errorf("a chosen password was replaced: %+v, %v", u, err)
+	}
+}
+
+func TestSeedDevicesMakesUnitsOfTwentyAndFollowsItsLabels(t *testing.T) {
+	r, _ := openTest(t, t.TempDir())
+	labels := make([]string, 41)
+	for i := range labels {
+		labels[i] = fmt.Sprintf("device %d", i+1)
+	}
+	must(t, r.SeedDevices(t.Context(), labels[:20]))
+	must(t, r.SeedDevices(t.Context(), labels))
+	labels[4] = "nonin"
+	must(t, r.SeedDevices(t.Context(), labels))
+	s := r.Current()
+	if len(s.Units) != 3 || len(s.Beds) != 41 || len(s.Boxes) != 41 || len(s.Placements) != 41 || len(s.Patients) != 41 {
+		t.Errorf("%d units, %d beds, %d boxes, %d placements, %d patients", len(s.Units), len(s.Beds), len(s.Boxes), len(s.Placements), len(s.Patients))
+	}
+	if b, ok := s.Bed("devices-1-bed-05"); !ok || b.Label != "nonin" {
+		t.Errorf("bed 5 is %+v", b)
+	}
+	names := map[string]bool{}
+	for _, p := range s.Patients {
+		names[p.Name] = true
+	}
+	if len(names) != 41 {
+		t.Errorf("41 patients have %d names", len(names))
+	}
+	if u, err := r.User(t.Context(), "nurse"); err != nil || !slices.Equal(u.Units, []protocol.UnitID{"devices-1", "devices-2", "devices-3"}) {
+		t.Errorf("nurse: %+v, %v", u, err)
+	}
+	if err := r.SeedDevices(t.Context(), nil); err == nil {
+		t.Error("a ward without a bed")
 	}
 }
 

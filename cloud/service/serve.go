@@ -72,14 +72,17 @@ type Demo struct {
 	DataDir, BoxesDir, ConfigFile string
 	Unit                          string
 	Beds                          int
-	HTTP, MQTT                    string // addresses
+	Labels                        []string // not empty: instead of Unit and Beds, a ward of devices with these beds
+	HTTP, MQTT                    string   // addresses
 }
 
 // PrepareDemo makes, or completes, a data directory with an invented ward,
 // invented patients and users with known passwords, and the certificates of
 // its boxes; and the configuration to run it with.
 func PrepareDemo(ctx context.Context, d Demo) error {
-	if d.Unit != string(registry.DemoUnit) || d.Beds < 1 || d.Beds > registry.DemoBeds {
+	if len(d.Labels) > 0 {
+		d.Beds = len(d.Labels)
+	} else if d.Unit != string(registry.DemoUnit) || d.Beds < 1 || d.Beds > registry.DemoBeds {
 		return fmt.Errorf("demo: unit %q with %d beds, want %s with 1 to %d", d.Unit, d.Beds, registry.DemoUnit, registry.DemoBeds)
 	}
 	for key, listen := range map[string]string{"http": d.HTTP, "mqtt": d.MQTT} {
@@ -95,7 +98,11 @@ func PrepareDemo(ctx context.Context, d Demo) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.SeedDemo(ctx), r.Close()); err != nil {
+	seed := r.SeedDemo
+	if len(d.Labels) > 0 {
+		seed = func(ctx context.Context) error { return r.SeedDevices(ctx, d.Labels) }
+	}
+	if err := errors.Join(seed(ctx), r.Close()); err != nil {
 		return err
 	}
 	ca, err := pki.Open(filepath.Join(d.DataDir, "pki"))
