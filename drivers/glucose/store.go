@@ -10,6 +10,7 @@ package glucose
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"monitorme/drivers"
@@ -96,7 +97,7 @@ func (s *store) identify(code protocol.Code, was *string, text string) {
 		return
 	}
 	*was = text
-	s.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
+	s.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: strings.ToValidUTF8(text, "?")})
 }
 
 // core is what the decoders share.
