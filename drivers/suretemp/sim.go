@@ -9,6 +9,7 @@ import (
 	"monitorme/drivers"
 	"monitorme/drivers/checksum"
 	"monitorme/drivers/play"
+	"monitorme/protocol"
 )
 
 // A Device is a simulated module with an oral probe.
@@ -44,6 +45,9 @@ func (d Device) Simulate(ctx context.Context, wire drivers.Port, patient drivers
 
 func (d Device) record(patient drivers.Patient, start, at time.Time) []byte {
 	v, on := patient.Numeric(oral, at)
+	if !on {
+		v, on = patient.Numeric(protocol.BodyTemperature, at)
+	}
 	volts, hasVolts := patient.Numeric(battery, at)
 	b := make([]byte, shortRecord, longRecord)
 	var final float64

@@ -21,22 +21,45 @@ func simulate(every time.Duration, line func(b []byte, p drivers.Patient, at tim
 	}
 }
 
+// usual is what the device itself shows and does, for a body that does not know
+// of it: most models and recordings are of a patient, not of an incubator.
+var usual = map[protocol.Code]float64{air: 34.2, setting: 36.5, heater: 42, humidity: 61, oxygen: 28}
+
+// numeric is a value of the patient or of what the patient lies in. A skin probe
+// shows the temperature of a body whose skin has none of its own. A device in
+// which nobody lies shows nothing.
+func numeric(p drivers.Patient, code protocol.Code, at time.Time) (float64, bool) {
+	if v, on := p.Numeric(code, at); on {
+		return v, true
+	}
+	if code == skin {
+		return p.Numeric(protocol.BodyTemperature, at)
+	}
+	v, own := usual[code]
+	for _, sign := range []protocol.Code{protocol.BodyTemperature, protocol.SpO2, protocol.HeartRate} {
+		if _, there := p.Numeric(sign, at); own && there {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
 // whole is a value as a whole number of steps, 0 for none.
 func whole(p drivers.Patient, code protocol.Code, at time.Time, step, high float64) int {
-	v, _ := p.Numeric(code, at)
+	v, _ := numeric(p, code, at)
 	return int(math.Round(min(max(v, 0), high) / step))
 }
 
 // power is the heater's, or dashes.
 func power(p drivers.Patient, at time.Time) string {
-	if v, on := p.Numeric(heater, at); on {
+	if v, on := numeric(p, heater, at); on {
 		return fmt.Sprint(math.Round(min(max(v, 0), 100)))
 	}
 	return "--"
 }
 
 func text(p drivers.Patient, code protocol.Code, at time.Time) string {
-	if v, on := p.Numeric(code, at); on {
+	if v, on := numeric(p, code, at); on {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return "OPEN"
@@ -57,19 +80,19 @@ var simulateOmniBed = simulate(2*time.Second, func(b []byte, p drivers.Patient, 
 
 var simulateIsolette = simulate(5*time.Second, func(b []byte, p drivers.Patient, at time.Time) []byte {
 	three := func(code protocol.Code) string {
-		if _, on := p.Numeric(code, at); !on {
+		if _, on := numeric(p, code, at); !on {
 			return "---"
 		}
 		return fmt.Sprintf("%03d", whole(p, code, at, 0.1, 99.9))
 	}
 	two := func(code protocol.Code) string {
-		if _, on := p.Numeric(code, at); !on {
+		if _, on := numeric(p, code, at); !on {
 			return "--"
 		}
 		return fmt.Sprintf("%02d", whole(p, code, at, 1, 99))
 	}
 	power := "---"
-	if _, on := p.Numeric(heater, at); on {
+	if _, on := numeric(p, heater, at); on {
 		power = fmt.Sprintf("%03d", whole(p, heater, at, 0.4, 100))
 	}
 	n := len(b)
