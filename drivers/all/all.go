@@ -17,6 +17,7 @@ import (
 	"monitorme/drivers/ivy450c"
 	"monitorme/drivers/lc101"
 	"monitorme/drivers/masimo"
+	"monitorme/drivers/masimooem"
 	"monitorme/drivers/medibus"
 	"monitorme/drivers/medlab"
 	"monitorme/drivers/microstream"
@@ -58,6 +59,8 @@ var Drivers = []drivers.Driver{
 	ivy450c.Driver,
 	lc101.Driver,
 	masimo.Driver,
+	masimooem.IAP,
+	masimooem.Driver,
 	medibus.Driver,
 	medlab.Driver,
 	microstream.Driver,
