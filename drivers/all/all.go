@@ -16,6 +16,7 @@ import (
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/ivy450c"
 	"monitorme/drivers/lc101"
+	"monitorme/drivers/marquette"
 	"monitorme/drivers/masimo"
 	"monitorme/drivers/masimooem"
 	"monitorme/drivers/medibus"
@@ -58,6 +59,8 @@ var Drivers = []drivers.Driver{
 	intellivue.Numerics,
 	ivy450c.Driver,
 	lc101.Driver,
+	marquette.Driver,
+	marquette.Version1,
 	masimo.Driver,
 	masimooem.IAP,
 	masimooem.Driver,
