@@ -12,8 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-
+	"monitorme/drivers/settings"
 	"monitorme/protocol"
 )
 
@@ -79,10 +78,7 @@ func (d *decimal) UnmarshalYAML(text []byte) (err error) {
 
 func parseSettings(text []byte) (Settings, error) {
 	s := Settings{Silence: 10 * time.Second}
-	if err := yaml.UnmarshalWithOptions(text, &s, yaml.Strict()); err != nil {
-		return s, errors.New(yaml.FormatError(err, false, true))
-	}
-	return s, nil
+	return s, settings.Decode(text, &s)
 }
 
 // A place is where in a line something stands: a column from 1, or a name.

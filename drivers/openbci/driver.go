@@ -7,14 +7,12 @@
 package openbci
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"monitorme/drivers"
+	"monitorme/drivers/settings"
 	"monitorme/protocol"
 )
 
@@ -46,8 +44,8 @@ type plan struct {
 
 func configure(text []byte) (drivers.Driver, error) {
 	var s Settings
-	if err := yaml.UnmarshalWithOptions(text, &s, yaml.Strict()); err != nil {
-		return drivers.Driver{}, errors.New(yaml.FormatError(err, false, true))
+	if err := settings.Decode(text, &s); err != nil {
+		return drivers.Driver{}, err
 	}
 	p, err := compile(s)
 	if err != nil {

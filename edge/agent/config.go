@@ -14,6 +14,7 @@ import (
 
 	"monitorme/drivers"
 	"monitorme/drivers/all"
+	"monitorme/drivers/settings"
 	"monitorme/edge/clock"
 	"monitorme/edge/health"
 	"monitorme/edge/port"
@@ -98,7 +99,7 @@ func Parse(name string, text []byte) (Config, error) {
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return Config{}, fmt.Errorf("%s: empty: want at least box, unit and devices", name)
 	}
-	if err := plain(name, file.Docs[0].Body); err != nil {
+	if err := settings.Plain(name, file.Docs[0].Body); err != nil {
 		return Config{}, err
 	}
 	if err := yaml.NodeToValue(file.Docs[0].Body, &cfg, yaml.Strict(), yaml.CustomUnmarshaler(readDuration)); err != nil {
@@ -111,21 +112,6 @@ func Parse(name string, text []byte) (Config, error) {
 		return Config{}, place(name, file, err)
 	}
 	return cfg, nil
-}
-
-// plain refuses what a configuration does not need, and what a second look at
-// the file would not understand at once.
-func plain(name string, body ast.Node) error {
-	for _, t := range []struct {
-		kind ast.NodeType
-		what string
-	}{{ast.TagType, "tags (!)"}, {ast.AnchorType, "anchors (&)"}, {ast.AliasType, "aliases (*)"}, {ast.MergeKeyType, "merge keys (<<)"}} {
-		if found := ast.Filter(t.kind, body); len(found) > 0 {
-			pos := found[0].GetToken().Position
-			return fmt.Errorf("%s:%d:%d: %s are not allowed here: write the value out", name, pos.Line, pos.Column, t.what)
-		}
-	}
-	return nil
 }
 
 // durationError is a value that is no duration; the YAML library does not know
