@@ -34,6 +34,7 @@ var aliases = map[Code]Code{
 	151920: 152196,          // MDC_VENT_CONC_AWAY_O2_INSP, replaced in the standard
 	160920: 152196,          // the same in the table of Philips
 	151960: 152424,          // MDC_VENT_PRESS_PLAT, deprecated for MDC_VENT_PRESS_RESP_PLAT
+	188452: 188496,          // MDC_TEMP_AXILLA of personal health devices
 	151552: RespirationWave, // NOM_RESP of Philips, the impedance wave
 }
 

@@ -101,6 +101,10 @@ var temperatureTerms = []Term{
 	temperature(188420, "MDC_TEMP_RECT", "T rect", "rectal temperature"),
 	temperature(188424, "MDC_TEMP_ORAL", "T oral", "oral temperature"),
 	temperature(188496, "MDC_TEMP_AXIL", "T axil", "axillary temperature"),
+	temperature(188428, "MDC_TEMP_EAR", "T outer ear", "temperature of the outer ear"),
+	temperature(188432, "MDC_TEMP_FINGER", "T finger", "finger temperature"),
+	temperature(188448, "MDC_TEMP_TOE", "T toe", "toe temperature"),
+	temperature(188456, "MDC_TEMP_GIT", "T gut", "temperature in the gut"),
 	temperature(private(0xF140), "MONITORME_TEMP_BLADDER", "T bladder", "bladder temperature"),
 	temperature(private(0xF141), "MONITORME_TEMP_BLOOD", "T blood", "blood temperature at the catheter"),
 	numeric(private(0xF142), "MONITORME_TEMP_INCUBATOR_AIR", "T air", "air temperature in the incubator", "", "Cel", 1, 10, 50, paceMinute, "white"),
@@ -126,7 +130,14 @@ func temperature(c Code, refID, label, name string) Term {
 var laboratoryTerms = []Term{
 	numeric(Glucose, "MDC_CONC_GLU_CAPILLARY_WHOLEBLOOD", "Glucose", "blood glucose, capillary", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
 	numeric(160020, "MDC_CONC_GLU_GEN", "Glucose gen", "glucose, sample unknown", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160188, "MDC_CONC_GLU_CAPILLARY_PLASMA", "Glucose cap pl", "glucose in capillary plasma", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160192, "MDC_CONC_GLU_VENOUS_WHOLEBLOOD", "Glucose ven", "blood glucose, venous", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160196, "MDC_CONC_GLU_VENOUS_PLASMA", "Glucose ven pl", "glucose in venous plasma", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160200, "MDC_CONC_GLU_ARTERIAL_WHOLEBLOOD", "Glucose art", "blood glucose, arterial", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160204, "MDC_CONC_GLU_ARTERIAL_PLASMA", "Glucose art pl", "glucose in arterial plasma", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160364, "MDC_CONC_GLU_UNDETERMINED_WHOLEBLOOD", "Glucose wb", "blood glucose, sample unknown", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
 	numeric(160368, "MDC_CONC_GLU_UNDETERMINED_PLASMA", "Glucose pl", "glucose in plasma", SignBloodSugar, "mg/dL", 0, 10, 600, paceGlucose, "white"),
+	numeric(160208, "MDC_CONC_GLU_CONTROL", "Glucose control", "glucose in a control solution, nobody's", "", "mg/dL", 0, 0, 0, paceEpisodic, "white"),
 	numeric(160212, "MDC_CONC_GLU_ISF", "Glucose cgm", "glucose under the skin, continuous", SignBloodSugar, "mg/dL", 0, 10, 600, pace{5 * paceMinute.every, 5 * paceMinute.stale}, "white"),
 }
 
