@@ -144,13 +144,14 @@ var conversions = map[[2]Unit]conversion{
 	{"mL/min", "L/min"}:             {num: 1, den: 1000, places: 3},
 	{"s", "ms"}:                     {num: 1000, den: 1, places: 0},
 	{"ms", "s"}:                     {num: 1, den: 1000, places: 3},
+	{"s", "min"}:                    {num: 1, den: 60, places: 1},
 }
 
 // Convert gives v, which is in unit from, in unit to, or false if that is not
 // one of the conversions to the units that MonitorMe keeps. A value without
 // number stays so. The arithmetic is exact and the result is rounded once,
-// half away from zero, to: mmHg, cmH2O 1 place; °C 2; mg/dL and mL 0; kg 2
-// (from g 3); mV 3. mmol/L to mg/dL is that of glucose, factor 18.016.
+// half away from zero, to: mmHg, cmH2O and min 1 place; °C 2; mg/dL and mL 0; kg
+// 2 (from g 3); mV 3. mmol/L to mg/dL is that of glucose, factor 18.016.
 func Convert(v Decimal, from, to Unit) (Decimal, bool) {
 	if from == to {
 		return v, true

@@ -27,6 +27,7 @@ func TestConvertIsExactAndRoundsOnce(t *testing.T) {
 		{Dec(5, -1), "L", "mL", "500"},
 		{Dec(5, 2), "mL/s", "L/min", "30.00"},
 		{Dec(-15, -1), "mm", "mV", "-0.150"},
+		{Int(754), "s", "min", "12.6"},
 		{Dec(368, -1), "Cel", "Cel", "36.8"},
 		{Decimal{}, "kPa", "mm[Hg]", ""},
 	} {
