@@ -58,6 +58,12 @@ type Driver struct {
 	// is not tried there.
 	Configure func(settings []byte) (Driver, error)
 
+	// Fresh gives the driver as one device uses it, if what one Run has learned
+	// must hold for the next, for example whose bed it reads while its device
+	// calls anew for each message. Nil: Run keeps nothing, and the Driver may
+	// serve any number of devices. What Configure gives is fresh.
+	Fresh func() Driver
+
 	// NewDecoder gives a fresh decoder of the device-to-host bytes.
 	NewDecoder func() Decoder
 	// Run talks to one device until ctx ends or the port fails, and gives what

@@ -18,10 +18,12 @@ func (s *Settings) UnmarshalYAML(text []byte) error {
 
 // configured gives the driver as the settings of the device make it.
 func (d DeviceConfig) configured(drv drivers.Driver) (drivers.Driver, error) {
-	if len(d.Settings) == 0 {
+	switch {
+	case len(d.Settings) == 0 && drv.Fresh != nil:
+		return drv.Fresh(), nil
+	case len(d.Settings) == 0:
 		return drv, nil
-	}
-	if drv.Configure == nil {
+	case drv.Configure == nil:
 		return drv, fmt.Errorf("driver %q has no settings: leave the key out", drv.Name)
 	}
 	return drv.Configure(d.Settings)

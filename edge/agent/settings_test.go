@@ -48,4 +48,8 @@ func TestSettingsReachTheDriverAsWritten(t *testing.T) {
 	if c, err := (DeviceConfig{}).configured(drv); err != nil || c.Title != "" {
 		t.Errorf("without settings: %+v, %v", c.Title, err)
 	}
+	drv.Fresh = func() drivers.Driver { return drivers.Driver{Name: "x", Title: "fresh"} }
+	if c, err := (DeviceConfig{}).configured(drv); err != nil || c.Title != "fresh" {
+		t.Errorf("without settings a driver that keeps something is %+v, %v: want a fresh one", c.Title, err)
+	}
 }
