@@ -3,6 +3,7 @@ package all
 
 import (
 	"monitorme/drivers"
+	"monitorme/drivers/alaris"
 	"monitorme/drivers/bis"
 	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
@@ -38,6 +39,7 @@ import (
 
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
+	alaris.Driver,
 	contec.Berry,
 	bis.Driver,
 	bitalino.Driver,
