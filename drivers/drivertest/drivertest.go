@@ -59,6 +59,10 @@ type Options struct {
 	// SilentWhenOff tells that the device says nothing at all while its sensor
 	// is off, instead of marking the value.
 	SilentWhenOff bool
+	// Reconnects tells that Run ends with an error when the device has been
+	// silent for Driver.Silence, so that the box calls it anew: protocols of a
+	// socket whose far end may be gone without a sign.
+	Reconnects bool
 }
 
 func (o Options) withDefaults(d drivers.Driver) Options {

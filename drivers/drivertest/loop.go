@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -260,6 +261,12 @@ func (s stream) stalls(t *testing.T) {
 			t.Errorf("the device is silent: %s", show(o))
 			break
 		}
+	}
+	if s.opts.Reconnects {
+		if err := promptly(t, "Run after the device was silent for long", se.run); err == nil || errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Run after the device was silent for long: %v, want an error that says so", err)
+		}
+		return
 	}
 	select {
 	case err := <-se.run:
