@@ -8,6 +8,7 @@ import (
 	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
 	"monitorme/drivers/contec"
+	"monitorme/drivers/diap"
 	"monitorme/drivers/dinamap"
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
@@ -44,15 +45,18 @@ var Drivers = []drivers.Driver{
 	bis.Driver,
 	bitalino.Driver,
 	capnostat.Driver,
+	glucose.CodeFree,
 	contec.Driver,
 	contec.First,
 	glucose.Dexcom,
+	diap.Driver,
 	dinamap.Driver,
 	glucose.FreeStyle,
 	glucose.Precision,
 	gedri.Driver,
 	gedri.Fast,
 	generic.Driver,
+	glucose.GlucoMen,
 	glucose.ASTM,
 	hamilton.Driver,
 	healthypi.Driver,
@@ -88,6 +92,7 @@ var Drivers = []drivers.Driver{
 	sleepradar.Radar24,
 	stayhealthy.Driver,
 	suretemp.Driver,
+	glucose.TaiDoc,
 	warmer.Giraffe,
 	warmer.GiraffeOld,
 	warmer.Isolette,

@@ -70,6 +70,9 @@ func CRC4BITalino(p []byte) byte {
 // CRC8Maxim is CRC-8 reflected 8C, start 0 (check value A1).
 func CRC8Maxim(p []byte) byte { return crc8(&maxim8, 0, p) }
 
+// CRC8MaximOn goes on with CRC8Maxim: crc is that of all before p.
+func CRC8MaximOn(crc byte, p []byte) byte { return crc8(&maxim8, crc, p) }
+
 // CRC8A1 is CRC-8 reflected A1, start 0 (check value 2A).
 func CRC8A1(p []byte) byte { return crc8(&a18, 0, p) }
 

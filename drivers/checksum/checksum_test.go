@@ -18,6 +18,7 @@ func TestCheckValues(t *testing.T) {
 		{"ASTM", uint16(astm[0])<<8 | uint16(astm[1]), 'D'<<8 | 'D'},
 		{"CRC-4 BITalino", uint16(CRC4BITalino(nine)), 0xB},
 		{"CRC-8 Maxim", uint16(CRC8Maxim(nine)), 0xA1},
+		{"CRC-8 Maxim in two parts", uint16(CRC8MaximOn(CRC8Maxim(nine[:4]), nine[4:])), 0xA1},
 		{"CRC-8 A1", uint16(CRC8A1(nine)), 0x2A},
 		{"CRC-8 A1/FF", uint16(CRC8A1FF(nine)), 0x15},
 		{"CRC-16 CCITT-FALSE", CRC16CCITTFalse(nine), 0x29B1},

@@ -24,7 +24,7 @@ var ASTM = drivers.Driver{
 	Silence:    24 * time.Hour, // it speaks when there is a result
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeASTM() },
-	Run:        drivers.Converse(func() drivers.Asker { return makeASTM() }),
+	Run:        converse(makeASTM),
 	Simulate:   simulateASTM,
 }
 

@@ -24,7 +24,7 @@ var Dexcom = drivers.Driver{
 	Silence:    2*every + 2*time.Minute,
 	Codes:      []protocol.Code{tissue, protocol.IdentityModel, protocol.IdentityFirmware},
 	NewDecoder: func() drivers.Decoder { return makeDexcom() },
-	Run:        drivers.Converse(func() drivers.Asker { return makeDexcom() }),
+	Run:        converse(makeDexcom),
 	Simulate:   simulateDexcom,
 }
 

@@ -25,7 +25,7 @@ var FreeStyle = drivers.Driver{
 	Silence:    24 * time.Hour,
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeFreeStyle(lite) },
-	Run:        drivers.Converse(func() drivers.Asker { return makeFreeStyle(lite) }),
+	Run:        converse(func() *freeStyle { return makeFreeStyle(lite) }),
 	Simulate:   simulateFreeStyle(lite, "00"),
 }
 
@@ -40,7 +40,7 @@ var Precision = drivers.Driver{
 	Silence:    24 * time.Hour,
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeFreeStyle(optium) },
-	Run:        drivers.Converse(func() drivers.Asker { return makeFreeStyle(optium) }),
+	Run:        converse(func() *freeStyle { return makeFreeStyle(optium) }),
 	Simulate:   simulateFreeStyle(optium, "G"),
 }
 

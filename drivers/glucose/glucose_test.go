@@ -131,7 +131,7 @@ func asks(t *testing.T, d drivers.Asker) map[string]int {
 }
 
 func TestAMeterThatIsNotThereIsAskedSeldom(t *testing.T) {
-	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio), "dexcom": makeDexcom(), "freestyle": makeFreeStyle(lite)} {
+	for name, d := range map[string]drivers.Asker{"ultra2": makeUltra2(), "ultraeasy": makeOneTouch(&ultraEasy), "verio": makeOneTouch(&verio), "dexcom": makeDexcom(), "freestyle": makeFreeStyle(lite), "taidoc": makeTaiDoc(), "glucomen": makeAreo()} {
 		n := 0
 		for _, times := range asks(t, d) {
 			n += times
@@ -237,7 +237,8 @@ func TestWorkedFreeStyle(t *testing.T) {
 }
 
 func BenchmarkDecoder(b *testing.B) {
-	for name, d := range map[string]drivers.Driver{"astm": ASTM, "ultra2": Ultra2, "ultraeasy": UltraEasy, "verio": Verio, "dexcom": Dexcom, "freestyle": FreeStyle} {
+	for name, d := range map[string]drivers.Driver{"astm": ASTM, "ultra2": Ultra2, "ultraeasy": UltraEasy, "verio": Verio, "dexcom": Dexcom, "freestyle": FreeStyle,
+		"codefree": CodeFree, "taidoc": TaiDoc, "glucomen": GlucoMen} {
 		b.Run(name, func(b *testing.B) {
 			drivertest.Bench(b, d, drivertest.Load(b, "testdata/"+name+"/testdata/played.hex"))
 		})

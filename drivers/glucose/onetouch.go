@@ -25,7 +25,7 @@ var UltraEasy = drivers.Driver{
 	Silence:    24 * time.Hour,
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeOneTouch(&ultraEasy) },
-	Run:        drivers.Converse(func() drivers.Asker { return makeOneTouch(&ultraEasy) }),
+	Run:        converse(func() *oneTouch { return makeOneTouch(&ultraEasy) }),
 	Simulate:   simulateOneTouch(&ultraEasy),
 }
 
@@ -40,7 +40,7 @@ var Verio = drivers.Driver{
 	Silence:    24 * time.Hour,
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeOneTouch(&verio) },
-	Run:        drivers.Converse(func() drivers.Asker { return makeOneTouch(&verio) }),
+	Run:        converse(func() *oneTouch { return makeOneTouch(&verio) }),
 	Simulate:   simulateOneTouch(&verio),
 }
 

@@ -1,11 +1,13 @@
 // Package glucose is the drivers of glucose meters that are read out over a
 // serial line: Contour and others by ASTM E1381/E1394, LifeScan OneTouch, Abbott
-// FreeStyle, and the Dexcom receiver. docs/devices/glucose.md describes them.
+// FreeStyle, TaiDoc, SD CodeFree, GlucoMen Areo, and the Dexcom receiver.
+// docs/devices/glucose.md describes them.
 //
 // A meter is a memory. It is read when it is plugged in and then every few
 // minutes; each reading is emitted once, at the time at which it was measured,
-// which is found from the meter's own clock. Nothing is ever written to a
-// meter's memory, clock or settings.
+// which is found from the meter's own clock; without one it is of unknown
+// quality, and never shown as of now. Nothing is ever written to a meter's
+// memory, clock or settings.
 package glucose
 
 import (
@@ -44,11 +46,19 @@ type store struct {
 	code  protocol.Code
 	clock int64 // the meter's clock when it was read last; 0 is not known
 
-	now, before []reading // of this read-out and the last one
-	model       string
-	serial      string
-	firmware    string
+	// newest is, of a meter whose clock cannot be read, the time of what it
+	// measured last; 0 is not known. Its clock stands there or later.
+	newest int64
+
+	now      []reading // of this read-out
+	told     *ledger
+	model    string
+	serial   string
+	firmware string
 }
+
+// remember has readings that were emitted before not be emitted again.
+func (s *store) remember(t *ledger) { s.told = t }
 
 func (s *store) add(r reading) {
 	if s.now = append(s.now, r); len(s.now) >= maxReadings {
@@ -59,20 +69,28 @@ func (s *store) add(r reading) {
 // flush ends a read-out.
 func (s *store) flush() {
 	slices.SortStableFunc(s.now, func(a, b reading) int { return int(max(min(a.at-b.at, 1), -1)) })
-	for _, r := range s.now {
-		if !slices.Contains(s.before, r) {
-			s.tell(r)
+	if s.told == nil {
+		s.told = &ledger{}
+	}
+	for i, r := range s.now {
+		n := 1 // the n-th that is the same
+		for j := i - 1; j >= 0 && s.now[j].at == r.at; j-- {
+			if s.now[j] == r {
+				n++
+			}
+		}
+		if e := (entry{s.model + " " + s.serial, r}); !s.told.has(e, n) && s.tell(r) {
+			s.told.keep(e, n)
 		}
 	}
-	if len(s.now) > 0 {
-		s.now, s.before = s.before[:0], s.now
-	}
+	s.now = s.now[:0]
 }
 
 // drop forgets a read-out that broke off: the next one has all of it again.
 func (s *store) drop() { s.now = s.now[:0] }
 
-func (s *store) tell(r reading) {
+// tell emits a reading, unless it is too old to be of this bed.
+func (s *store) tell(r reading) bool {
 	o := protocol.Observation{Code: s.code, Unit: "mg/dL", Kind: protocol.KindNumeric, Quality: r.quality, Value: r.value}
 	if r.at != 0 {
 		o.DeviceTime = time.Unix(r.at, 0).UTC()
@@ -80,15 +98,17 @@ func (s *store) tell(r reading) {
 	age := time.Duration(s.clock-r.at) * time.Second
 	switch {
 	case r.at == 0 || s.clock == 0 || age < -time.Minute || s.clock-r.at > 1<<32:
-		if o.Quality.HasNumber() { // of some time ago, nobody knows when
-			o.Quality = protocol.QualityUnknown
+		if r.at != 0 && s.newest-r.at > int64(history/time.Second) {
+			return false
 		}
+		o.Quality = protocol.QualityUnknown // of some time ago, nobody knows when
 	case age > history:
-		return
+		return false
 	default:
 		o.Delay = max(age, 0)
 	}
 	s.emit(o)
+	return true
 }
 
 // identify emits an identity when it is new.

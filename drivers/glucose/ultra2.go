@@ -26,7 +26,7 @@ var Ultra2 = drivers.Driver{
 	Silence:    24 * time.Hour, // it is plugged in when there is something to read
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeUltra2() },
-	Run:        drivers.Converse(func() drivers.Asker { return makeUltra2() }),
+	Run:        converse(makeUltra2),
 	Simulate:   simulateUltra2,
 }
 
