@@ -1,0 +1,374 @@
+package diap
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"monitorme/drivers"
+	"monitorme/drivers/framer"
+	"monitorme/protocol"
+)
+
+// A message: docs/devices/diap.md.
+const (
+	header     = "DIAP"
+	textAt     = 8 // after the three digits and <
+	maxText    = 2048
+	trailer    = 4 + 2 // check, CR LF
+	maxMessage = textAt + maxText + 1 + trailer
+	relock     = 3 // messages in a row with the other check
+	maxErrors  = 16
+)
+
+// A field is a part of an answer with its name, if it has one.
+type field struct{ name, text []byte }
+
+// A reading is what an answer says of one value.
+type reading struct {
+	here    bool
+	quality protocol.Quality
+	number  protocol.Decimal
+}
+
+// A state is what is known of one value from the answers before.
+type state struct {
+	known bool
+	last  reading
+	off   bool
+}
+
+type decoder struct {
+	plan   *plan
+	framer framer.Framer
+	emit   drivers.Emit
+
+	locked bool // the start of the check is known
+	lock   uint16
+	other  int // messages in a row with the other one
+
+	fields  []field
+	now     []reading // of the command that is looked at
+	states  [][]state // of each command's values
+	told    bool
+	errors  []string // that were told
+	misfits int      // answers to commands of which nothing could be read
+
+	asking  asking
+	current *command // that was asked; nil for connect, or if nobody asked
+	refused bool     // the last answer was an error
+}
+
+func (p *plan) newDecoder() *decoder {
+	d := &decoder{plan: p}
+	d.framer = framer.Framer{Max: maxMessage, Frame: d.frame}
+	most := 0
+	for _, c := range p.commands {
+		most = max(most, len(c.values))
+		d.states = append(d.states, make([]state, len(c.values)))
+	}
+	d.now = make([]reading, most)
+	return d
+}
+
+// Decode implements drivers.Decoder.
+func (d *decoder) Decode(p []byte, emit drivers.Emit) {
+	d.emit = emit
+	d.framer.Feed(p)
+	d.emit = nil
+}
+
+// Stats implements drivers.Decoder.
+func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
+
+// frame handles a message: DIAP, three digits, <, text, >, four digits of the
+// check, CR LF or LF.
+func (d *decoder) frame(b []byte) int {
+	for i, c := range b[:min(len(b), textAt)] {
+		switch {
+		case i < len(header) && c != header[i],
+			i >= len(header) && i < textAt-1 && (c < '0' || c > '9'),
+			i == textAt-1 && c != '<':
+			return framer.Skip
+		}
+	}
+	end := textAt
+	for ; ; end++ {
+		if end >= len(b) {
+			return framer.More
+		}
+		if c := b[end]; c == '>' {
+			break
+		} else if c < ' ' || c > '~' || c == '<' || end == textAt+maxText {
+			return framer.Skip
+		}
+	}
+	n := end + 1 + 4
+	if len(b) <= n {
+		return framer.More
+	}
+	sum, err := strconv.ParseUint(string(b[end+1:n]), 16, 16)
+	if b[n] == '\r' {
+		if n++; len(b) == n {
+			return framer.More
+		}
+	}
+	if err != nil || b[n] != '\n' {
+		return framer.Skip
+	}
+	if !d.checked(b[:end+1], uint16(sum)) {
+		return framer.BadSum
+	}
+	d.answer(b[textAt:end])
+	return n + 1
+}
+
+// checked tells whether the check is right. Which of two starts it has is
+// learnt from the first message; another holds only if it comes three times in
+// a row, as from another monitor.
+func (d *decoder) checked(p []byte, sum uint16) bool {
+	start := uint16(0)
+	if check(p, 0xFFFF) == sum {
+		start = 0xFFFF
+	} else if check(p, 0) != sum {
+		return false
+	}
+	if d.locked && start != d.lock {
+		if d.other++; d.other < relock {
+			return false
+		}
+	}
+	d.locked, d.lock, d.other = true, start, 0
+	return true
+}
+
+// answer handles the text of a message whose check is right.
+func (d *decoder) answer(text []byte) {
+	if !d.told {
+		d.told = true
+		d.emit(protocol.Observation{Code: protocol.IdentityModel, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: d.plan.model})
+	}
+	if bytes.HasPrefix(text, []byte{'%'}) || bytes.HasPrefix(text, []byte("ERR")) {
+		d.refused = true
+		d.failure(string(text))
+		return
+	}
+	// An answer that could be that of two commands is believed for none.
+	fits := -1
+	for i := range d.plan.commands {
+		if d.look(&d.plan.commands[i], text) {
+			if fits >= 0 {
+				d.misfit()
+				return
+			}
+			fits = i
+		}
+	}
+	if fits < 0 {
+		d.misfit()
+		return
+	}
+	d.look(&d.plan.commands[fits], text)
+	d.say(&d.plan.commands[fits], d.states[fits])
+}
+
+// misfit tells once that the settings do not fit what the monitor answers.
+func (d *decoder) misfit() {
+	if d.current == nil { // the answer to connect means nothing
+		return
+	}
+	if d.misfits++; d.misfits == 1 {
+		d.event("an answer does not have the form that the settings give it")
+	}
+}
+
+// failure tells each error once. Its words are the monitor's, if they are
+// plain ones.
+func (d *decoder) failure(text string) {
+	if len(text) > 64 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:%_- ") != "" {
+		text = "an error"
+	}
+	if slices.Contains(d.errors, text) || len(d.errors) == maxErrors {
+		return
+	}
+	d.errors = append(d.errors, text)
+	d.event("the monitor answers: " + text)
+}
+
+func (d *decoder) event(text string) {
+	d.emit(protocol.Observation{Code: protocol.EventAlarm, Kind: protocol.KindEvent, Quality: protocol.QualityGood,
+		Event: &protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: text}})
+}
+
+// look reads an answer as that of a command, and tells whether it is one: it
+// has the form, at least one of the values, and all of them can be read.
+func (d *decoder) look(c *command, text []byte) bool {
+	if !d.split(c, text) {
+		return false
+	}
+	found := false
+	for i := range c.values {
+		r, ok := d.read(c, &c.values[i])
+		if !ok {
+			return false
+		}
+		d.now[i], found = r, found || r.here
+	}
+	return found
+}
+
+// split cuts an answer into its fields.
+func (d *decoder) split(c *command, text []byte) bool {
+	f := d.fields[:0]
+	defer func() { d.fields = f }()
+	rest, ok := bytes.CutPrefix(text, []byte(c.prefix))
+	if !ok {
+		return false
+	}
+	if c.match != nil {
+		at := c.match.FindSubmatchIndex(rest)
+		if at == nil || at[0] != 0 || at[1] != len(rest) {
+			return false
+		}
+		for i, name := range c.match.SubexpNames() {
+			if i > 0 && len(f) < maxFields {
+				var part []byte
+				if at[2*i] >= 0 {
+					part = rest[at[2*i]:at[2*i+1]]
+				}
+				f = append(f, field{[]byte(name), part})
+			}
+		}
+		return true
+	}
+	for more := true; more && len(f) < maxFields; {
+		var part []byte
+		part, rest, more = bytes.Cut(rest, []byte{c.separator})
+		part = bytes.TrimSpace(part)
+		if c.byColumn {
+			f = append(f, field{text: part})
+		} else if i := bytes.IndexAny(part, "=:"); i > 0 {
+			f = append(f, field{bytes.TrimSpace(part[:i]), bytes.TrimSpace(part[i+1:])})
+		}
+	}
+	return c.columns == 0 || len(f) == c.columns
+}
+
+func (d *decoder) find(p place) ([]byte, bool) {
+	if p.column > 0 {
+		if p.column > len(d.fields) {
+			return nil, false
+		}
+		return d.fields[p.column-1].text, true
+	}
+	for _, f := range d.fields {
+		if strings.EqualFold(string(f.name), p.key) {
+			return f.text, true
+		}
+	}
+	return nil, false
+}
+
+// read reads one value. Not ok is an answer of another form.
+func (d *decoder) read(c *command, v *value) (r reading, ok bool) {
+	text, ok := d.find(v.place)
+	if !ok { // columns are there, or it is another answer
+		return r, v.column == 0
+	}
+	r.here, r.quality = true, d.mark(c, v.code)
+	switch {
+	case r.quality >= protocol.QualityMissing && r.quality <= protocol.QualityOngoing:
+	case len(bytes.Trim(text, "-.")) == 0, len(text) <= 32 && d.plan.missing[strings.ToLower(string(text))]:
+		r.quality = protocol.QualityMissing
+	default:
+		n, ok := framer.Number(bytes.TrimSuffix(text, []byte{'%'}))
+		if !ok {
+			return r, false
+		}
+		r.number, r.quality = v.judge(n, r.quality)
+	}
+	return r, true
+}
+
+// mark gives the worth of a value by the marks in its answer: the first that
+// is not good counts, and one that the settings do not know makes it unknown.
+func (d *decoder) mark(c *command, code protocol.Code) protocol.Quality {
+	for _, m := range c.marks {
+		if len(m.codes) > 0 && !slices.Contains(m.codes, code) {
+			continue
+		}
+		text, _ := d.find(m.place)
+		if q, ok := m.means[strings.ToLower(string(text))]; !ok {
+			return protocol.QualityUnknown
+		} else if q != protocol.QualityGood {
+			return q
+		}
+	}
+	return protocol.QualityGood
+}
+
+// judge looks at the number as the monitor said it, and gives it in the unit
+// that is kept.
+func (v *value) judge(n protocol.Decimal, q protocol.Quality) (protocol.Decimal, protocol.Quality) {
+	switch {
+	case n.Mantissa == 0 && !v.zero:
+		return protocol.Decimal{}, protocol.QualityMissing
+	case q.HasNumber() && (v.min.Valid && n.Compare(v.min) < 0 || v.max.Valid && n.Compare(v.max) > 0):
+		q = protocol.QualityInvalid
+	}
+	n, ok := times(n, v.scale)
+	if ok {
+		n, ok = protocol.Convert(n, v.from, v.unit)
+	}
+	if !ok {
+		return protocol.Decimal{}, protocol.QualityMissing
+	}
+	return n, q
+}
+
+// times multiplies exactly, or not at all.
+func times(a, b protocol.Decimal) (protocol.Decimal, bool) {
+	m, e := a.Mantissa*b.Mantissa, int(a.Exponent)+int(b.Exponent)
+	if e < -18 || e > 18 || a.Mantissa != 0 && (m/a.Mantissa != b.Mantissa || m == -1<<63) {
+		return protocol.Decimal{}, false
+	}
+	return protocol.Dec(m, int8(e)), true
+}
+
+// say emits what the answer said. Values that are measured now and then are
+// said together when one of them is another; how old the first are nobody says.
+func (d *decoder) say(c *command, states []state) {
+	changed, first := false, true
+	for i := range c.values {
+		if c.values[i].episodic && d.now[i].here {
+			changed = changed || !states[i].known || d.now[i] != states[i].last
+			first = first && !states[i].known
+		}
+	}
+	for i := range c.values {
+		v, r, s := &c.values[i], d.now[i], &states[i]
+		if !r.here || v.episodic && !changed {
+			continue
+		}
+		s.known, s.last = true, r
+		if v.episodic && first && r.quality.HasNumber() {
+			r.quality = protocol.QualityUnknown
+		}
+		d.edge(v, s, r.quality == protocol.QualitySensorOff)
+		d.emit(protocol.Observation{Channel: v.channel, Code: v.code, Unit: v.unit, Kind: protocol.KindNumeric, Quality: r.quality, Value: r.number})
+	}
+}
+
+// edge emits the event of a sensor that comes off or is on again.
+func (d *decoder) edge(v *value, s *state, off bool) {
+	if s.off == off {
+		return
+	}
+	s.off = off
+	e := protocol.Event{Phase: protocol.PhaseEnd, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Source: v.code, Text: "sensor off"}
+	if off {
+		e.Phase = protocol.PhaseStart
+	}
+	d.emit(protocol.Observation{Channel: v.channel, Code: protocol.EventSensorOff, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
+}
