@@ -152,6 +152,7 @@ type box struct {
 	mu      sync.Mutex
 	eval    *alarm.Evaluator
 	unit    protocol.UnitID    // whose rules are in force
+	bed     registry.BedID     // where it was last known to stand
 	records map[string]*Record // standing
 	recent  []*Record          // ended lately, at most maxRecent
 	changes []alarm.Alarm      // scratch
@@ -280,11 +281,11 @@ func (e *Engine) reconcile(ctx context.Context, b *box, now time.Time) error {
 // newBox makes the state of a box. Its unit is where it stands, else the unit
 // in whose name it sends.
 func (e *Engine) newBox(id protocol.BoxID, sends protocol.UnitID) *box {
-	unit := sends
+	unit, bed := sends, registry.BedID("")
 	if p, ok := e.locate(id); ok {
-		unit = p.Unit
+		unit, bed = p.Unit, p.Bed
 	}
-	b := &box{id: id, unit: unit, eval: alarm.NewEvaluator(id, e.Rules(unit)), records: map[string]*Record{}}
+	b := &box{id: id, unit: unit, bed: bed, eval: alarm.NewEvaluator(id, e.Rules(unit)), records: map[string]*Record{}}
 	e.boxes[id] = b
 	return b
 }
@@ -353,7 +354,7 @@ func (e *Engine) Expect(_ context.Context, placed []protocol.BoxID, at time.Time
 		expected[id] = true
 		b := e.box(id, "")
 		b.mu.Lock()
-		e.moved(b)
+		e.moved(b, at)
 		b.eval.Expect(at)
 		b.dirty = true
 		b.mu.Unlock()
@@ -371,10 +372,18 @@ func (e *Engine) Expect(_ context.Context, placed []protocol.BoxID, at time.Time
 	return nil
 }
 
-// moved changes to the rules of the unit in which a box stands now.
-func (e *Engine) moved(b *box) {
+// moved notes the bed at which a box stands now, whose patient is another, and
+// changes to the rules of its unit.
+func (e *Engine) moved(b *box, at time.Time) {
 	p, ok := e.locate(b.id)
-	if !ok || p.Unit == b.unit {
+	if !ok {
+		return
+	}
+	if b.bed != "" && p.Bed != b.bed {
+		b.eval.Since(at)
+	}
+	b.bed = p.Bed
+	if p.Unit == b.unit {
 		return
 	}
 	was := e.Rules(b.unit)

@@ -86,9 +86,11 @@ func (e *Engine) index(b *box, id, gone string) {
 // change is a word for what happened from was to r.
 func change(was, r *Record) string {
 	switch {
-	case r.Missed:
+	case was == nil && r.Missed && r.Standing():
+		return "told"
+	case was == nil && r.Missed:
 		return "missed"
-	case was == nil || was.Missed:
+	case was == nil || was.Missed && !r.Missed:
 		return "raised"
 	case r.State == alarm.Ended && was.State != alarm.Ended:
 		return "ended"

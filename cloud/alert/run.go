@@ -153,7 +153,7 @@ func (m *metrics) register(reg prometheus.Registerer, e *Engine) error {
 
 func (m *metrics) count(was, r *Record) {
 	switch {
-	case was != nil:
+	case was != nil, r.Missed && r.Standing():
 	case r.Missed:
 		m.raised.WithLabelValues(r.Rule, "missed").Inc()
 	default:

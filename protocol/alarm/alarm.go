@@ -40,6 +40,7 @@ type Alarm struct {
 	Priority protocol.Priority
 	Type     protocol.AlarmType
 	Text     string           // for people, without the patient: "SpO2 low"
+	Said     string           // of a device's event: its own words, by which it is told from others of its code
 	Value    protocol.Decimal // latest offending value, no value if not about a number
 	Limit    protocol.Decimal // the limit in force when raised
 	Unit     protocol.Unit
@@ -53,7 +54,8 @@ type Alarm struct {
 	// this one still holds.
 	Hidden bool
 	// Missed marks a condition found in late data: recorded, never rung, never
-	// Active.
+	// Active. One that is Latched tells people of all those of its rule or
+	// family, until somebody acknowledges it.
 	Missed bool
 
 	AcknowledgedBy string // user name, "" if nobody

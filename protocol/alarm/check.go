@@ -14,6 +14,7 @@ const (
 	maxDelay      = 60 * time.Second
 	maxClear      = 5 * time.Minute
 	maxNightDelay = 30 * time.Second
+	maxValid      = 24 * time.Hour
 )
 
 // nightFloor is how far a night limit may go, for the codes that may have one:
@@ -119,6 +120,8 @@ func (r *Rule) checkLimit() error {
 		return r.bad("limit", "%q, rules of kind high, low and clock-offset have one, others do not", r.Limit)
 	case (r.Bypass.Valid || r.Episodic) && !limit:
 		return r.bad("bypass", "bypass and episodic are for rules of kind high and low")
+	case r.Valid != 0 && !limit || r.Valid > maxValid:
+		return r.bad("valid", "%s, want up to %s, for rules of kind high and low only", r.Valid, maxValid)
 	case limit && r.Unit == "":
 		return r.bad("unit", "empty, want the UCUM unit of the limit, such as /min")
 	case r.Kind == ClockOffset && r.Limit.Compare(protocol.Int(0)) <= 0:

@@ -3,6 +3,7 @@ package alarm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -31,6 +32,7 @@ type condition struct {
 	back  int64 // the first reading back inside, 0 while there is none
 	// anchor is since by the cloud's clock, for Escalate.
 	anchor int64
+	quiet  bool             // of the late track: of another patient, not to be told
 	value  protocol.Decimal // of the reading at firm
 	alarm  *Alarm           // Active, Latched, or on the late track Missed; else nil
 }
@@ -41,11 +43,14 @@ type subject struct {
 	Channel string
 	Code    protocol.Code
 	Source  protocol.Code
+	Said    string // of an event: the device's words
 	unit    protocol.Unit
 	// hold is how long a value stands without a next one, gap how far apart two
 	// readings beyond may be and still be one condition.
 	hold, gap int64
 	late      bool
+	quiet     bool  // on the late track: the newest reading is of another patient
+	old       int64 // how old the newest reading was when it came late, or unknownAge
 }
 
 // A reading is what step takes.
@@ -147,15 +152,19 @@ func (e *Evaluator) raise(s *subject, c *condition, declared, anchor int64, ev *
 		}
 	}
 	if ev != nil {
+		a.Said = s.Said
 		a.Type, a.Priority = eventType(ev), eventPriority(r, ev)
 	}
-	a.Text = r.words(s, ev)
+	a.Text = r.words(s, ev) + aged(s.old)
 	if s.late {
 		a.Missed, a.State, a.Ended = true, Ended, a.Declared
 	}
 	a.ID = e.id(a)
-	c.phase, c.alarm, c.anchor, c.back, c.steps = active, a, anchor, 0, 0
+	c.phase, c.alarm, c.anchor, c.back, c.steps, c.quiet = active, a, anchor, 0, 0, s.quiet
 	e.tell(a)
+	if s.late && ev == nil { // an event may hold still, and be promoted
+		e.tellMissed(c)
+	}
 }
 
 // supersede ends an alarm in whose place a new one comes.
@@ -165,6 +174,9 @@ func (e *Evaluator) supersede(c *condition, at int64) {
 	}
 	c.alarm.State = Ended
 	e.tell(c.alarm)
+	if c.alarm.Missed {
+		e.tellMissed(c)
+	}
 	c.alarm = nil
 }
 
@@ -176,9 +188,15 @@ func (e *Evaluator) finish(c *condition, at int64) {
 	if c.rule.Latching && a.AcknowledgedBy == "" && !a.Missed {
 		a.State = Latched
 	} else {
-		a.State, c.alarm = Ended, nil
+		a.State = Ended
 	}
 	e.tell(a)
+	if a.Missed {
+		e.tellMissed(c)
+	}
+	if a.State == Ended {
+		c.alarm = nil
+	}
 }
 
 // escalate raises or lowers the priority of an alarm. An acknowledgement does
@@ -209,12 +227,29 @@ func (e *Evaluator) id(a *Alarm) string {
 	}
 	b = append(strconv.AppendUint(b, uint64(a.Code), 10), '/')
 	b = append(strconv.AppendUint(b, uint64(a.Source), 10), '/')
+	if a.Said != "" {
+		b = append(append(b, a.Said...), 0)
+	}
 	sum := sha256.Sum256(strconv.AppendInt(b, a.Started.UnixMicro(), 10))
 	return hex.EncodeToString(sum[:12])
 }
 
-// words are what the alarm says to people.
+// words are what the alarm says to people: what it is, and where there may be
+// several of that.
 func (r *compiled) words(s *subject, ev *protocol.Event) string {
+	text := r.what(s, ev)
+	switch {
+	case ev != nil && s.Device != "" && s.Channel != "":
+		return fmt.Sprintf("%s (%s, channel %s)", text, s.Device, s.Channel)
+	case ev != nil && s.Device != "":
+		return fmt.Sprintf("%s (%s)", text, s.Device)
+	case s.Channel != "":
+		return fmt.Sprintf("%s (%s)", text, s.Channel)
+	}
+	return text
+}
+
+func (r *compiled) what(s *subject, ev *protocol.Event) string {
 	text := r.Text
 	if ev != nil {
 		if text != "" && ev.Text != "" {

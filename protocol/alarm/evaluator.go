@@ -31,7 +31,9 @@ const (
 // Order is the order of sequence numbers. A reading that is a backfill, is
 // older than the rules' LateAfter when the box sends it, or comes after newer
 // ones of its stream, is late: it never touches the live state and yields only
-// Missed alarms. Of a stream the box may send the newest first.
+// Missed alarms, of which people are told once, in silence. A late number that
+// is the newest of its series and still valid is taken as if it had come in
+// time. Of a stream the box may send the newest first.
 //
 // Not safe for concurrent use.
 type Evaluator struct {
@@ -40,6 +42,10 @@ type Evaluator struct {
 	streams [4]stream
 	live    track
 	late    track
+
+	held    []heldReading
+	notices []*condition // of missed alarms that people are told of
+	since   int64        // what was measured before is of another patient
 
 	silent, clock condition
 	expected      int64 // placed since, cloud's clock; 0: not said
@@ -59,7 +65,6 @@ type track struct {
 	late    bool
 	series  map[subjectKey]*series
 	order   []*series // as first seen, so that walking it is deterministic
-	events  map[subjectKey]*event
 	happens []*event
 	asleep  bool
 	sleepAt int64
@@ -69,14 +74,15 @@ type subjectKey struct {
 	device  protocol.DeviceID
 	channel string
 	code    protocol.Code
-	source  protocol.Code
 }
 
 // A series is the state of one numeric code of one device.
 type series struct {
 	subject
 	at       int64 // of the newest reading
-	received int64
+	received int64 // when it came; if it was late, when it would have come in time
+	epoch    uint64
+	seq      uint64
 	want     protocol.Unit // of the limits, "" if there are none
 	seen     bool          // ever had a number
 	good     bool          // the newest reading is a good number
@@ -93,7 +99,7 @@ func NewEvaluator(box protocol.BoxID, rules *Rules) *Evaluator {
 }
 
 func newTrack(late bool) track {
-	return track{late: late, series: map[subjectKey]*series{}, events: map[subjectKey]*event{}}
+	return track{late: late, series: map[subjectKey]*series{}}
 }
 
 // Box is whose alarms these are.
@@ -138,44 +144,41 @@ func (e *Evaluator) Observe(b *protocol.Batch, backfill bool, received time.Time
 	if backfill && q.High != 0 && b.Epoch != q.Epoch {
 		q = &stream{} // the rest of an earlier queue
 	}
-	deadline := sent - e.rules.set.LateAfter.Microseconds()
 	for i := range b.Observations {
 		o := &b.Observations[i]
-		where := q.place(b.Epoch, b.FirstSeq+uint64(i))
+		n := b.FirstSeq + uint64(i)
+		where := q.place(b.Epoch, n)
 		if where == duplicate {
 			continue
 		}
-		late := backfill || where == straggler || o.At.UnixMicro() < deadline
-		e.observe(o, late, now)
+		e.arrive(o, &arrival{epoch: b.Epoch, seq: n, behind: backfill || where == straggler, received: now, age: sent - o.At.UnixMicro()})
 		if e.unsettled {
 			e.settle()
 		}
 	}
 	q.note(b.Epoch, protocol.Range{First: b.FirstSeq, Last: b.LastSeq()})
-	if b.Stream == protocol.StreamEvent && len(q.Gaps) == 0 {
-		e.promote(now)
+	if !backfill {
+		q.Live = max(q.Live, b.LastSeq())
 	}
+	e.release(now)
+	e.promote(now, b.Stream == protocol.StreamEvent && len(q.Gaps) == 0)
 	return e.end()
 }
 
-func (e *Evaluator) observe(o *protocol.Observation, late bool, now int64) {
-	tr := &e.live
-	if late {
-		tr = &e.late
-	}
+func (e *Evaluator) observe(tr *track, o *protocol.Observation, a *arrival) {
 	switch {
 	case o.Kind == protocol.KindNumeric:
-		e.numeric(tr, o, now)
+		e.numeric(tr, o, a)
 	case o.Kind == protocol.KindEvent && o.Event != nil:
-		e.event(tr, o, now)
+		e.event(tr, o, a)
 	case o.Kind == protocol.KindEnumeration && o.Code == protocol.SleepStatus:
-		e.sleep(tr, o, now)
+		e.sleep(tr, o, a.received)
 	}
 }
 
 // numeric takes one number through all rules of its code.
-func (e *Evaluator) numeric(tr *track, o *protocol.Observation, now int64) {
-	s := tr.series[subjectKey{o.Device, o.Channel, o.Code, 0}]
+func (e *Evaluator) numeric(tr *track, o *protocol.Observation, a *arrival) {
+	s := tr.series[subjectKey{o.Device, o.Channel, o.Code}]
 	if s == nil {
 		if s = e.newSeries(tr, o); s == nil {
 			return
@@ -184,7 +187,16 @@ func (e *Evaluator) numeric(tr *track, o *protocol.Observation, now int64) {
 	if s.unit != o.Unit && o.Unit != "" {
 		s.unit = o.Unit
 	}
-	r := reading{at: o.At.UnixMicro(), received: now, value: o.Value}
+	r := reading{at: o.At.UnixMicro(), received: a.received, value: o.Value}
+	s.old = 0
+	switch late := e.rules.set.LateAfter.Microseconds(); {
+	case a.age == unknownAge:
+		s.old = unknownAge
+	case !tr.late && (a.behind || a.age > late):
+		s.old = max(a.age, 0)
+		r.received -= s.old
+	}
+	s.quiet = tr.late && e.past(o, a)
 	e.align(s, r.at)
 	r.fresh = r.at-s.at >= remeasured || s.value.Compare(o.Value) != 0
 	if s.stale.phase == active {
@@ -201,7 +213,7 @@ func (e *Evaluator) numeric(tr *track, o *protocol.Observation, now int64) {
 			e.step(&s.subject, c, &r)
 		}
 	}
-	s.at, s.received = r.at, now
+	s.at, s.received, s.epoch, s.seq = r.at, r.received, a.epoch, a.seq
 	s.good = o.Quality == protocol.QualityGood && o.Value.Valid && !alien
 	s.seen = s.seen || o.Quality.HasNumber()
 	s.value = o.Value
@@ -223,7 +235,7 @@ func (e *Evaluator) newSeries(tr *track, o *protocol.Observation) *series {
 	if !tr.late {
 		s.stale.rule = e.rules.stale[o.Code]
 	}
-	tr.series[subjectKey{o.Device, o.Channel, o.Code, 0}] = s
+	tr.series[subjectKey{o.Device, o.Channel, o.Code}] = s
 	tr.order = append(tr.order, s)
 	return s
 }
@@ -334,15 +346,32 @@ func (e *Evaluator) settle() {
 	e.unsettled = false
 }
 
-// hides reports whether alarm c keeps alarm d off the screens.
+// hides reports whether alarm c keeps alarm d off the screens: both are of one
+// family, device and sign, and not of two sites.
 func (c *condition) hides(d *condition) bool {
-	if c.rule.Family != d.rule.Family || c.alarm.Device != d.alarm.Device || c.rule == d.rule {
+	a, b := c.alarm, d.alarm
+	if c.rule.Family != d.rule.Family || c.rule == d.rule || a.Device != b.Device || a.sign() != b.sign() ||
+		a.Channel != b.Channel && a.Channel != "" && b.Channel != "" {
 		return false
 	}
-	if c.alarm.Priority != d.alarm.Priority {
-		return c.alarm.Priority > d.alarm.Priority
+	if a.Priority != b.Priority {
+		return a.Priority > b.Priority
 	}
 	return c.rule.rank < d.rule.rank
+}
+
+// sign is the vital sign that an alarm is about, "" if none is known: of an
+// event that of its source. The heart rate comes from the leads of the ECG.
+func (a *Alarm) sign() protocol.Sign {
+	code := a.Code
+	if a.Source != 0 {
+		code = a.Source
+	}
+	term, _ := protocol.Lookup(code)
+	if term.Sign == protocol.SignECG || a.Source == 0 && code == protocol.EventLeadsOff {
+		return protocol.SignHeartRate
+	}
+	return term.Sign
 }
 
 // each visits every live condition, in a fixed order.
@@ -357,6 +386,9 @@ func (e *Evaluator) each(visit func(*condition)) {
 	}
 	for _, ev := range e.live.happens {
 		visit(&ev.cond)
+	}
+	for _, n := range e.notices {
+		visit(n)
 	}
 }
 
@@ -411,6 +443,7 @@ func (e *Evaluator) Stop(user string, at time.Time, dst []Alarm) []Alarm {
 		e.tell(c.alarm)
 		c.alarm, c.phase = nil, idle
 	})
-	e.live, e.late = newTrack(false), newTrack(true)
+	e.live, e.late, e.notices = newTrack(false), newTrack(true), nil
+	e.Since(at)
 	return e.end()
 }

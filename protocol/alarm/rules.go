@@ -39,10 +39,11 @@ type Rule struct {
 	// and DeviceEvent only), unless another rule of the kind names the code.
 	Codes []protocol.Code `yaml:"codes"`
 	Unit  protocol.Unit   `yaml:"unit"` // of Limit; a reading in another unit is implausible
-	// Family: of the active alarms of one family at one device only the one of
-	// the highest priority is shown; at equal priority, of the rule further up.
+	// Family: of the active alarms of one family about one sign at one device
+	// only the one of the highest priority is shown; at equal priority, of the
+	// rule further up.
 	Family   string            `yaml:"family"`
-	Priority protocol.Priority `yaml:"priority"` // DeviceEvent: none is the device's own
+	Priority protocol.Priority `yaml:"priority"` // DeviceEvent: the least; the device may call it more urgent
 	Text     string            `yaml:"text"`     // for people; "" is made from label and kind
 
 	Limit  protocol.Decimal `yaml:"limit"`  // an alarm beyond it, not at it
@@ -54,9 +55,12 @@ type Rule struct {
 	// Escalate raises the priority of a technical alarm that nobody
 	// acknowledged, so long after it began.
 	Escalate []Escalation `yaml:"escalate"`
-	Latching bool         `yaml:"latching"` // stays until acknowledged
-	Episodic bool         `yaml:"episodic"` // every new measurement beyond the limit is an alarm of its own
-	Off      bool         `yaml:"off"`
+	// Valid is how old a late reading may be and still ring; 0 is the age at
+	// which its term is no longer live.
+	Valid    time.Duration `yaml:"valid"`
+	Latching bool          `yaml:"latching"` // stays until acknowledged
+	Episodic bool          `yaml:"episodic"` // every new measurement beyond the limit is an alarm of its own
+	Off      bool          `yaml:"off"`
 }
 
 // Clear is the dead band: the value must be back inside by Margin for For.
@@ -95,7 +99,7 @@ type Rules struct {
 // set is a file of rules.
 type set struct {
 	Profile   string        `yaml:"profile"`
-	LateAfter time.Duration `yaml:"late_after"` // older readings never ring
+	LateAfter time.Duration `yaml:"late_after"` // readings that are older when sent are late
 	SleepFor  time.Duration `yaml:"sleep_for"`  // how long a sleep status counts
 	Rules     []Rule        `yaml:"rules"`
 }
@@ -212,6 +216,23 @@ func (r *Rules) staleAfter(code protocol.Code) int64 {
 	}
 	term, _ := protocol.Lookup(code)
 	return term.StaleAfter.Microseconds()
+}
+
+// validFor is how old in µs a late number of a code may be and still ring, 0 if
+// no limit is about it. What never becomes stale counts for maxValid.
+func (r *Rules) validFor(code protocol.Code) (valid int64) {
+	limited := false
+	for _, c := range r.byCode[code] {
+		limited = limited || c.Kind == High || c.Kind == Low
+		valid = max(valid, c.Valid.Microseconds())
+	}
+	if !limited || valid > 0 {
+		return valid
+	}
+	if stale := r.staleAfter(code); stale > 0 {
+		return stale
+	}
+	return maxValid.Microseconds()
 }
 
 // edge is where a value is back inside by the margin.

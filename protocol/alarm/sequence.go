@@ -17,6 +17,7 @@ const maxGaps = 32
 type stream struct {
 	Epoch uint64
 	High  uint64           // the highest number seen
+	Live  uint64           // the highest number seen on the live lane
 	First uint64           // numbers below were never awaited: first contact
 	Gaps  []protocol.Range // unseen runs between First and High, ascending
 }
@@ -44,6 +45,12 @@ func (q *stream) place(epoch, n uint64) place {
 		}
 	}
 	return duplicate
+}
+
+// complete reports whether every number from n on is known, up to one that was
+// news when it came.
+func (q *stream) complete(n uint64) bool {
+	return n < q.Live && (len(q.Gaps) == 0 || q.Gaps[len(q.Gaps)-1].Last < n)
 }
 
 // note takes the numbers r of an epoch as seen.

@@ -65,6 +65,8 @@ func (e *Evaluator) Advance(now time.Time, dst []Alarm) []Alarm {
 			e.raise(&ev.subject, c, c.due, c.anchor, &ev.last)
 		}
 	}
+	e.release(n)
+	e.promote(n, false)
 	e.silence(n)
 	e.each(func(c *condition) { e.climb(c, n) })
 	return e.end()
@@ -149,11 +151,22 @@ func (e *Evaluator) climb(c *condition, n int64) {
 		if n-c.anchor < step.After.Microseconds() {
 			return
 		}
+		if a.Hidden && e.seen(c) {
+			return // somebody takes care of what is the same
+		}
 		c.steps++
 		if step.Priority > a.Priority {
 			e.setPriority(a, step.Priority)
 		}
 	}
+}
+
+// seen reports whether an alarm that hides c is acknowledged.
+func (e *Evaluator) seen(c *condition) (seen bool) {
+	e.each(func(o *condition) {
+		seen = seen || o.alarm != nil && o.alarm.State == Active && o.alarm.AcknowledgedBy != "" && o.hides(c)
+	})
+	return seen
 }
 
 // clockOffset judges the box's clock by a batch that it has just sent.

@@ -24,6 +24,7 @@ type savedCondition struct {
 	Anchor int64            `json:"a,omitempty"`
 	Value  protocol.Decimal `json:"v"`
 	Alarm  *Alarm           `json:"alarm,omitempty"`
+	Quiet  bool             `json:"q,omitempty"`
 }
 
 type savedSeries struct {
@@ -33,6 +34,9 @@ type savedSeries struct {
 	Unit     protocol.Unit     `json:"unit"`
 	At       int64             `json:"at"`
 	Received int64             `json:"received"`
+	Epoch    uint64            `json:"epoch,omitempty"`
+	Seq      uint64            `json:"seq,omitempty"`
+	Old      int64             `json:"old,omitempty"`
 	Seen     bool              `json:"seen"`
 	Good     bool              `json:"good"`
 	Value    protocol.Decimal  `json:"value"`
@@ -58,6 +62,22 @@ type savedTrack struct {
 	SleepAt int64         `json:"sleep_at,omitempty"`
 }
 
+type savedHeld struct {
+	Device   protocol.DeviceID     `json:"device"`
+	Channel  string                `json:"channel,omitempty"`
+	Code     protocol.Code         `json:"code"`
+	Unit     protocol.Unit         `json:"unit"`
+	Quality  protocol.Quality      `json:"quality"`
+	Clock    protocol.ClockQuality `json:"clock"`
+	At       int64                 `json:"at"`
+	Value    protocol.Decimal      `json:"value"`
+	Epoch    uint64                `json:"epoch"`
+	Seq      uint64                `json:"seq"`
+	Age      int64                 `json:"age"`
+	Received int64                 `json:"received"`
+	First    int64                 `json:"first"`
+}
+
 type saved struct {
 	Version  int             `json:"version"`
 	Box      protocol.BoxID  `json:"box"`
@@ -71,13 +91,28 @@ type saved struct {
 	Contact  int64           `json:"contact,omitempty"`
 	Returned int64           `json:"returned,omitempty"`
 	Resumed  int64           `json:"resumed,omitempty"`
+
+	Since   int64            `json:"since,omitempty"`
+	Held    []savedHeld      `json:"held,omitempty"`
+	Notices []savedCondition `json:"notices,omitempty"`
 }
 
 // Snapshot is the whole state as JSON, for Restore.
 func (e *Evaluator) Snapshot() ([]byte, error) {
 	s := saved{Version: snapshotVersion, Box: e.box, Streams: e.streams, Live: e.live.save(), Late: e.late.save(),
 		Silent: e.silent.save(), Clock: e.clock.save(), Expected: e.expected, Released: e.released,
-		Contact: e.contact, Returned: e.returned, Resumed: e.resumed}
+		Contact: e.contact, Returned: e.returned, Resumed: e.resumed,
+		Since: e.since}
+	for i := range e.held {
+		h, o := &e.held[i], &e.held[i].reading
+		s.Held = append(s.Held, savedHeld{o.Device, o.Channel, o.Code, o.Unit, o.Quality, o.Clock, o.At.UnixMicro(), o.Value,
+			h.epoch, h.seq, h.age, h.received, h.first})
+	}
+	for _, n := range e.notices {
+		if c := n.save(); c != nil {
+			s.Notices = append(s.Notices, *c)
+		}
+	}
 	return json.Marshal(&s)
 }
 
@@ -85,14 +120,14 @@ func (c *condition) save() *savedCondition {
 	if c.rule == nil || c.phase == idle && c.alarm == nil {
 		return nil
 	}
-	return &savedCondition{c.rule.ID, c.phase, c.held, c.night, c.steps, c.since, c.due, c.firm, c.back, c.anchor, c.value, c.alarm}
+	return &savedCondition{c.rule.ID, c.phase, c.held, c.night, c.steps, c.since, c.due, c.firm, c.back, c.anchor, c.value, c.alarm, c.quiet}
 }
 
 func (t *track) save() savedTrack {
 	out := savedTrack{Asleep: t.asleep, SleepAt: t.sleepAt}
 	for _, s := range t.order {
 		v := savedSeries{Device: s.Device, Channel: s.Channel, Code: s.Code, Unit: s.unit, At: s.at,
-			Received: s.received, Seen: s.seen, Good: s.good, Value: s.value, Stale: s.stale.save()}
+			Received: s.received, Epoch: s.epoch, Seq: s.seq, Old: s.old, Seen: s.seen, Good: s.good, Value: s.value, Stale: s.stale.save()}
 		for i := range s.conds {
 			if c := s.conds[i].save(); c != nil {
 				v.Conds = append(v.Conds, *c)
@@ -131,6 +166,21 @@ func Restore(rules *Rules, snapshot []byte) (*Evaluator, []Alarm, error) {
 		e.drop(s.Clock.Alarm)
 	}
 	e.expected, e.released, e.contact, e.returned, e.resumed = s.Expected, s.Released, s.Contact, s.Returned, s.Resumed
+	e.since = s.Since
+	for _, v := range s.Held {
+		e.held = append(e.held, heldReading{protocol.Observation{Device: v.Device, Channel: v.Channel, Code: v.Code, Unit: v.Unit,
+			Kind: protocol.KindNumeric, Quality: v.Quality, Clock: v.Clock, At: instant(v.At), Value: v.Value},
+			arrival{v.Epoch, v.Seq, true, v.Received, v.Age}, v.First})
+	}
+	for i := range s.Notices {
+		v := &s.Notices[i]
+		n := &condition{rule: rules.byID[v.Rule]}
+		if v.Alarm == nil || n.rule == nil || !n.take(v) {
+			e.drop(v.Alarm)
+			continue
+		}
+		e.notices = append(e.notices, n)
+	}
 	e.unsettled = true
 	return e, e.end(), nil
 }
@@ -142,7 +192,7 @@ func (c *condition) take(v *savedCondition) bool {
 	}
 	c.phase, c.held, c.night, c.steps = v.Phase, v.Held, v.Night, v.Steps
 	c.since, c.due, c.firm, c.back, c.anchor = v.Since, v.Due, v.Firm, v.Back, v.Anchor
-	c.value, c.alarm = v.Value, v.Alarm
+	c.value, c.alarm, c.quiet = v.Value, v.Alarm, v.Quiet
 	if c.phase == active && c.alarm == nil { // not a snapshot of ours
 		c.phase = idle
 	}
@@ -151,7 +201,7 @@ func (c *condition) take(v *savedCondition) bool {
 
 // drop ends an alarm that no rule is about any more.
 func (e *Evaluator) drop(a *Alarm) {
-	if a == nil || a.Missed {
+	if a == nil || a.State == Ended {
 		return
 	}
 	if a.State == Active {
@@ -169,6 +219,7 @@ func (e *Evaluator) restore(t *track, from *savedTrack) {
 		if s == nil {
 			continue
 		}
+		s.epoch, s.seq, s.old = v.Epoch, v.Seq, v.Old
 		s.at, s.received, s.seen, s.good, s.value = v.At, v.Received, v.Seen, v.Good, v.Value
 		if v.Stale != nil && !s.stale.take(v.Stale) {
 			e.drop(v.Stale.Alarm)
@@ -187,7 +238,7 @@ func (e *Evaluator) restore(t *track, from *savedTrack) {
 			e.drop(v.Cond.Alarm)
 			continue
 		}
-		ev := e.newEvent(t, subjectKey{v.Device, v.Channel, v.Code, v.Source}, rule)
+		ev := e.newEvent(t, &subject{Device: v.Device, Channel: v.Channel, Code: v.Code, Source: v.Source, Said: said(v.Code, v.Last.Text)}, rule)
 		if ev == nil {
 			continue
 		}
@@ -201,7 +252,7 @@ func (e *Evaluator) restore(t *track, from *savedTrack) {
 // dropped. An alarm that is known with the same or a higher revision stays as
 // it is. It reports false if no rule is about the alarm any more.
 func (e *Evaluator) Adopt(a Alarm) bool {
-	if a.Missed {
+	if a.Missed && a.State == Ended {
 		return true
 	}
 	c := e.find(&a)
@@ -241,18 +292,21 @@ func (e *Evaluator) find(a *Alarm) *condition {
 	case rule.Kind == ClockOffset:
 		return &e.clock
 	}
-	key := subjectKey{a.Device, a.Channel, a.Code, a.Source}
+	if a.Missed {
+		return e.noticeOf(rule, a)
+	}
 	if rule.Kind == DeviceEvent {
-		ev := e.live.events[key]
+		sub := subject{Device: a.Device, Channel: a.Channel, Code: a.Code, Source: a.Source, Said: a.Said}
+		ev := e.live.twin(&sub)
 		if ev == nil {
-			if ev = e.newEvent(&e.live, key, rule); ev == nil {
+			if ev = e.newEvent(&e.live, &sub, rule); ev == nil {
 				return nil
 			}
 		}
 		ev.at = max(ev.at, a.Started.UnixMicro())
 		return &ev.cond
 	}
-	s := e.live.series[key]
+	s := e.live.series[subjectKey{a.Device, a.Channel, a.Code}]
 	if s == nil {
 		s = e.newSeries(&e.live, &protocol.Observation{Device: a.Device, Channel: a.Channel, Code: a.Code, Unit: a.Unit})
 		if s == nil {
