@@ -128,7 +128,7 @@ func (m *Model) beatsBetween(dst []beat, from, to, origin float64) []beat {
 // counted from the beats and breaths of the last seconds, as a monitor would.
 func (m *Model) Numeric(code protocol.Code, t time.Time) (float64, bool) {
 	at := seconds(t)
-	if m.scenario.off(code, at-m.start) {
+	if code = signOf(code); m.scenario.off(code, at-m.start) {
 		return 0, false
 	}
 	switch code {
@@ -160,7 +160,7 @@ func (m *Model) Numeric(code protocol.Code, t time.Time) (float64, bool) {
 	case protocol.Glucose, glucosePlasma, glucoseTissue:
 		return m.vitalsAt(at).glucose, true
 	}
-	return 0, false
+	return m.elsewhere(code, at)
 }
 
 // Word gives the sleep status at t: awake, light, deep or rem.

@@ -236,8 +236,8 @@ var sensors = map[protocol.Sign][]protocol.Code{
 	protocol.SignOxygen:    {protocol.SpO2, protocol.PulseRate, protocol.PerfusionIndex, protocol.Pleth},
 	protocol.SignBloodPressure: {protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean, protocol.ABPSystolic, protocol.ABPDiastolic,
 		protocol.ABPMean, protocol.ABPWave, pressureSystolic, pressureDiast, pressureMean},
-	protocol.SignRespirationRate: {protocol.RespirationRate, protocol.RespirationWave},
-	protocol.SignTemperature:     {protocol.BodyTemperature},
+	protocol.SignRespirationRate: {protocol.RespirationRate, protocol.RespirationWave, co2, co2EndTidal, co2Inspired},
+	protocol.SignTemperature:     {protocol.BodyTemperature, tempCore, tempSkin},
 	protocol.SignBloodSugar:      {protocol.Glucose, glucosePlasma, glucoseTissue},
 	protocol.SignSleep:           {protocol.SleepStatus},
 }

@@ -95,12 +95,14 @@ func whole(total float64) float64 {
 // chest is the excursion over one breath of phase 0 to 1: in for two fifths, out
 // for three.
 func chest(phase float64) float64 {
-	const in = 0.4
-	if phase < in {
-		return (1 - math.Cos(math.Pi*phase/in)) / 2
+	if phase < inspiration {
+		return (1 - math.Cos(math.Pi*phase/inspiration)) / 2
 	}
-	return (1 + math.Cos(math.Pi*(phase-in)/(1-in))) / 2
+	return (1 + math.Cos(math.Pi*(phase-inspiration)/(1-inspiration))) / 2
 }
+
+// inspiration is the part of a breath in which air goes in.
+const inspiration = 0.4
 
 // beat integrates the heart rate; a beat falls where the integral passes a half.
 func (s *segment) beat(m *Model, v []vitals, k int64) {

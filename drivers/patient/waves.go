@@ -11,7 +11,7 @@ import (
 // asked for in one call does not change the samples.
 func (m *Model) Wave(code protocol.Code, from time.Time, rateHz float64, dst []float64) bool {
 	at := seconds(from)
-	if !(rateHz > 0) || m.scenario.off(code, at-m.start) {
+	if code = signOf(code); !(rateHz > 0) || m.scenario.off(code, at-m.start) {
 		return false
 	}
 	clear(dst)
@@ -25,6 +25,10 @@ func (m *Model) Wave(code protocol.Code, from time.Time, rateHz float64, dst []f
 		for i := range dst {
 			dst[i] -= 0.4
 		}
+	case co2:
+		m.capnogram(at, rateHz, dst)
+	case flow, volume:
+		m.airway(code, at, rateHz, dst)
 	default:
 		w, ok := leads[code]
 		if !ok {
