@@ -6,7 +6,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 BUILD        = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
-DATA        ?= data
+WARD        ?= ward
+comma       := ,
+DATA        ?= data$(if $(filter-out ward,$(WARD)),-$(subst $(comma),-,$(WARD)))
 ADDR        ?= 127.0.0.1:8080
 SEED        ?= 1
 
@@ -15,10 +17,11 @@ SEED        ?= 1
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  settings   DATA=$(DATA) ADDR=$(ADDR) SEED=$(SEED) RECORDINGS=DIR (make run)"
+	@echo "  settings   DATA=$(DATA) ADDR=$(ADDR) SEED=$(SEED) RECORDINGS=DIR WARD=$(WARD) (make run; WARD=devices: a bed"
+	@echo "             for each device family; WARD=nonin,masimo: for each of these drivers)"
 
 run: build ## start everything: the cloud and a ward of 20 simulated beds; Ctrl-C stops it
-	@exec bin/monitorme-ward -cloud bin/monitorme-cloud -edge bin/monitorme-edge -data '$(DATA)' -addr '$(ADDR)' -seed '$(SEED)' $(if $(RECORDINGS),-recordings '$(RECORDINGS)')
+	@exec bin/monitorme-ward -cloud bin/monitorme-cloud -edge bin/monitorme-edge -data '$(DATA)' -addr '$(ADDR)' -seed '$(SEED)' -ward '$(WARD)' $(if $(RECORDINGS),-recordings '$(RECORDINGS)')
 
 build: web ## build bin/monitorme-edge, bin/monitorme-cloud, bin/monitorme-ward and bin/monitorme-simulator
 	@$(BUILD) -o bin/monitorme-edge ./edge

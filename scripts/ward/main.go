@@ -33,6 +33,7 @@ func main() {
 type options struct {
 	cloud, edge string // programs
 	data        string
+	ward        string
 	beds        int
 	recordings  string
 	seed        uint64
@@ -47,7 +48,8 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	f.StringVar(&o.cloud, "cloud", "", "the program monitorme-cloud")
 	f.StringVar(&o.edge, "edge", "", "the program monitorme-edge")
 	f.StringVar(&o.data, "data", "", "directory for all that the demo writes; used again by the next start")
-	f.IntVar(&o.beds, "beds", maxBeds, "number of beds")
+	f.StringVar(&o.ward, "ward", wardOfPatients, "ward: beds where things happen; devices: a bed for each device family; or drivers with commas between, a bed each")
+	f.IntVar(&o.beds, "beds", maxBeds, "number of beds of the ward")
 	f.StringVar(&o.recordings, "recordings", "", "folder of recordings of people, for some of the beds")
 	f.Uint64Var(&o.seed, "seed", 1, "another seed is other people")
 	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "where the cloud's page is served")

@@ -25,6 +25,8 @@ const (
 // A bed is what stands at one bed and what happens there.
 type bed struct {
 	number  int
+	unit    string
+	label   string // where beds are not just numbered
 	profile string
 	// recording is played instead of the profile if it is there.
 	recording string
@@ -43,7 +45,8 @@ type interruption struct{ after, lasts, every time.Duration }
 type device struct {
 	id       string // of the device at its box, and of its pseudo-terminal
 	driver   string
-	waves    int // how many it draws
+	settings string // YAML, for a driver that needs some
+	waves    int    // how many it draws
 	simulate func(ctx context.Context, wire drivers.Port, p drivers.Patient) error
 }
 
@@ -61,7 +64,7 @@ const s, m = time.Second, time.Minute
 func plan(beds int) ([]*bed, error) {
 	ward := make([]*bed, 0, maxBeds)
 	for n := 1; n <= maxBeds; n++ {
-		ward = append(ward, &bed{number: n, profile: "stable adult"})
+		ward = append(ward, &bed{number: n, unit: unit, profile: "stable adult"})
 	}
 	at := func(n int) *bed { return ward[n-1] }
 	at(8).profile, at(14).profile = "elderly in atrial fibrillation", "post-op"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func TestRecordingsThatAreThereAreUsed(t *testing.T) {
 
 func TestABoxConfigurationNamesPortsCertificateAndBroker(t *testing.T) {
 	o := options{data: t.TempDir()}
-	b := &bed{number: 7, devices: []device{{id: "hub", driver: "stayhealthy"}, {id: "oximeter", driver: "nonin"}}}
+	b := &bed{number: 7, unit: unit, devices: []device{{id: "hub", driver: "stayhealthy"}, {id: "oximeter", driver: "nonin"}}}
 	if err := writeBoxConfig(o, b, "127.0.0.1:12345"); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func TestABoxConfigurationNamesPortsCertificateAndBroker(t *testing.T) {
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	if c.Box != "box-07" || c.Unit != unit || len(c.Devices) != 2 || c.Devices[1] != (deviceConfig{"oximeter", "nonin", filepath.Join(o.data, "dev", "box-07-oximeter")}) ||
+	if c.Box != "box-07" || c.Unit != unit || len(c.Devices) != 2 || !reflect.DeepEqual(c.Devices[1], deviceConfig{ID: "oximeter", Driver: "nonin", Port: filepath.Join(o.data, "dev", "box-07-oximeter")}) ||
 		c.Uplink.Broker != "tls://127.0.0.1:12345" || c.Uplink.Key != filepath.Join(o.data, "boxes", "box-07", "box.key") || c.Health.Listen != "127.0.0.1:9087" {
 		t.Errorf("%s", text)
 	}

@@ -30,14 +30,21 @@ const logins = "nurse, doctor, technician, admin; password: demo"
 // setup has the cloud make what the demo needs, once: its configuration, the
 // unit with beds, boxes, patients and users, and for each box a certificate,
 // boxes/BOX/{ca.pem,box.pem,box.key}. It is the only place that knows how.
-func setup(ctx context.Context, o options) error {
+func setup(ctx context.Context, o options, beds []*bed) error {
 	for _, dir := range []string{o.logs(), filepath.Join(o.data, "dev"), filepath.Join(o.data, "boxes")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, o.cloud, "demo", "-data", filepath.Join(o.data, "cloud"), "-unit", unit, "-beds", strconv.Itoa(o.beds),
-		"-out", filepath.Join(o.data, "boxes"), "-config", o.cloudConfig(), "-addr", o.addr, "-broker", o.broker)
+	args := []string{"-unit", unit, "-beds", strconv.Itoa(len(beds))}
+	if o.ward != wardOfPatients {
+		args = args[:0]
+		for _, b := range beds {
+			args = append(args, "-label", b.label)
+		}
+	}
+	cmd := exec.CommandContext(ctx, o.cloud, append([]string{"demo", "-data", filepath.Join(o.data, "cloud"),
+		"-out", filepath.Join(o.data, "boxes"), "-config", o.cloudConfig(), "-addr", o.addr, "-broker", o.broker}, args...)...)
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
@@ -79,9 +86,10 @@ type boxConfig struct {
 }
 
 type deviceConfig struct {
-	ID     string `yaml:"id"`
-	Driver string `yaml:"driver"`
-	Port   string `yaml:"port"`
+	ID       string         `yaml:"id"`
+	Driver   string         `yaml:"driver"`
+	Port     string         `yaml:"port"`
+	Settings map[string]any `yaml:"settings,omitempty"`
 }
 
 // firstHealthPort is that of the status page of box-01; box-02 has the next.
@@ -91,9 +99,13 @@ const firstHealthPort = 9081
 // broker at the given address.
 func writeBoxConfig(o options, b *bed, broker string) error {
 	var c boxConfig
-	c.Box, c.Unit = b.box(), unit
+	c.Box, c.Unit = b.box(), b.unit
 	for _, d := range b.devices {
-		c.Devices = append(c.Devices, deviceConfig{ID: d.id, Driver: d.driver, Port: o.pty(b.box(), d.id)})
+		dc := deviceConfig{ID: d.id, Driver: d.driver, Port: o.pty(b.box(), d.id)}
+		if err := yaml.Unmarshal([]byte(d.settings), &dc.Settings); err != nil {
+			return fmt.Errorf("settings of %s: %w", d.driver, err)
+		}
+		c.Devices = append(c.Devices, dc)
 	}
 	dir := o.boxDir(b.box())
 	c.Clock.Trust = "always" // it is this machine's clock

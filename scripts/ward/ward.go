@@ -17,7 +17,13 @@ import (
 
 // run is the demo from its first to its last process.
 func run(ctx context.Context, o options, t *teller) error {
-	beds, err := plan(o.beds)
+	var beds []*bed
+	var err error
+	if o.ward == wardOfPatients {
+		beds, err = plan(o.beds)
+	} else {
+		beds, err = deviceBeds(o.ward)
+	}
 	if err != nil {
 		return err
 	}
@@ -27,7 +33,7 @@ func run(ctx context.Context, o options, t *teller) error {
 			return err
 		}
 	}
-	if err := setup(ctx, o); err != nil {
+	if err := setup(ctx, o, beds); err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
 	w := &ward{options: o, teller: t, beds: beds, start: time.Now()}
@@ -133,7 +139,12 @@ func (w *ward) greeting() string {
 	fmt.Fprintf(&g, "  API        http://%s/docs\n", w.addr)
 	fmt.Fprintf(&g, "  metrics    http://%s/metrics, of box 1 http://127.0.0.1:%d/metrics\n", w.addr, firstHealthPort)
 	fmt.Fprintf(&g, "  logs       %s\n\n", w.logs())
-	g.WriteString("Things happen at the odd beds within the first two minutes, and again later. Ctrl-C stops all.\n\n")
+	if w.ward == wardOfPatients {
+		g.WriteString("Things happen at the odd beds within the first two minutes, and again later. ")
+	} else {
+		g.WriteString("Each bed is named for the driver that reads its device; the patients are calm. ")
+	}
+	g.WriteString("Ctrl-C stops all.\n\n")
 	return g.String()
 }
 
