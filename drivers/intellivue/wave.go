@@ -182,6 +182,9 @@ func (m *monitor) samples(r pollResult, o *object, c *cursor) {
 	if none && quality == protocol.QualityInvalid {
 		obs.Quality = protocol.QualityMissing
 	}
+	if none && v.known && obs.Unit != v.term.Unit { // nothing has a unit
+		obs.Unit, s.Scale, s.Offset = v.term.Unit, protocol.Int(1), protocol.Int(0)
+	}
 	s.Raw = w.counts(data, none)
 	if s.RateMilliHz = w.rate(len(s.Raw)); s.RateMilliHz == 0 || len(s.Raw) == 0 || len(s.Raw) > protocol.MaxSamples {
 		return

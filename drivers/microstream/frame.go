@@ -115,6 +115,9 @@ func (d *core) Decode(p []byte, emit drivers.Emit) {
 func (d *core) Stats() drivers.Stats { return d.framer.Stats() }
 
 func (d *core) word(code protocol.Code, text string) {
+	if text == "" {
+		return
+	}
 	d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
 }
 
