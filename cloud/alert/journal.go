@@ -9,17 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
+	"monitorme/cloud/sqlite"
 	"monitorme/protocol"
 )
 
@@ -33,15 +28,15 @@ type journal struct {
 	keep time.Duration
 	log  *slog.Logger
 	now  func() time.Time
-	rd   *sql.DB // several read-only connections
-	wr   *sql.DB // one connection
+	db   *sqlite.DB
+	rd   *sql.DB // of db
+	wr   *sql.DB
 
 	queue   chan entry
 	lost    atomic.Uint64 // changes that found the queue full
 	refused atomic.Uint64 // entries that can never be written
 	written atomic.Uint64
 	problem atomic.Pointer[string] // why the last commit failed, nil if it did not
-	closing sync.Once
 }
 
 // An entry is one change of an alarm, or the state of a box.
@@ -55,98 +50,38 @@ type entry struct {
 }
 
 func openJournal(ctx context.Context, cfg Config, log *slog.Logger, now func() time.Time) (*journal, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("alert.dir: %w", err)
-	}
-	path, err := filepath.Abs(filepath.Join(cfg.Dir, "alert.db"))
-	if err != nil {
-		return nil, fmt.Errorf("alert.dir: %w", err)
-	}
-	j := &journal{path: path, keep: cfg.Keep, log: log, now: now, queue: make(chan entry, cfg.Queue)}
-	err = j.open(ctx)
-	if err == nil {
-		return j, nil
-	}
-	if !unreadable(err) { // a full disk or a newer schema is for the operator
-		return nil, err
-	}
-	// An unreadable log must not keep alarms from being raised: it is set
-	// aside, never deleted.
-	aside := fmt.Sprintf("%s.unreadable-%d", path, now().Unix())
-	log.Error("alarm log unreadable, set aside: restore it from a backup or keep it for inquiry", "path", path, "aside", aside, "err", err)
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("set aside alarm log: %w", err)
-		}
-	}
-	if err := j.open(ctx); err != nil {
-		return nil, err
-	}
-	return j, nil
-}
-
-func unreadable(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
-}
-
-func (j *journal) open(ctx context.Context) (err error) {
-	// SQLite gives its journal files the mode of the database.
-	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open alarm log: %w", err)
-	}
-	f.Close()
-	if j.wr, err = connect(j.path, 1, "_txlock=immediate"); err != nil {
-		return err
-	}
-	if j.rd, err = connect(j.path, 4, "_pragma=query_only(1)"); err == nil {
-		if err = migrate(ctx, j.wr); err == nil {
-			return nil
-		}
-		j.rd.Close()
-	}
-	j.wr.Close()
-	return fmt.Errorf("open alarm log %s: %w", j.path, err)
-}
-
-func connect(path string, conns int, extra string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path}).String()+
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&"+extra)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	path := filepath.Join(cfg.Dir, "alert.db")
+	db, err := sqlite.Open(ctx, path, files)
+	if sqlite.Unreadable(err) { // a full disk or a newer schema is for the operator
+		if err := setAside(path, now(), log, err); err != nil {
+			return nil, err
+		}
+		db, err = sqlite.Open(ctx, path, files)
+	}
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return nil, fmt.Errorf("alarm log: %w", err)
 	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if have > want {
-		return fmt.Errorf("schema version %d is newer than this program knows (%d): start the newer program, or restore a backup", have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+	return &journal{path: db.Path, db: db, rd: db.Read, wr: db.Write, keep: cfg.Keep, log: log, now: now, queue: make(chan entry, cfg.Queue)}, nil
+}
+
+// setAside renames an unreadable log, which must not keep alarms from being
+// raised. It is never deleted.
+func setAside(path string, now time.Time, log *slog.Logger, why error) error {
+	aside := fmt.Sprintf("%s.unreadable-%d", path, now.Unix())
+	log.Error("alarm log unreadable, set aside: restore it from a backup or keep it for inquiry", "path", path, "aside", aside, "err", why)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("set aside alarm log: %w", err)
+		}
 	}
 	return nil
 }
 
-func (j *journal) close() (err error) {
-	j.closing.Do(func() { err = errors.Join(j.rd.Close(), j.wr.Close()) })
-	return err
-}
+func (j *journal) close() error { return j.db.Close() }
 
 // add queues an entry, or counts it as lost: alarms never wait for the log.
 func (j *journal) add(en entry) bool {
@@ -260,7 +195,7 @@ func (j *journal) commit(ctx context.Context, group []entry) (err error) {
 	defer tx.Rollback()
 	for i := range group {
 		err := write(ctx, tx, &group[i])
-		if never(err) { // the statement is undone, the transaction goes on
+		if sqlite.Refused(err) { // it would hold up all others; the statement is undone, the transaction goes on
 			j.refused.Add(1)
 			j.log.Error("entry refused by the alarm log", "err", err)
 			continue
@@ -273,13 +208,6 @@ func (j *journal) commit(ctx context.Context, group []entry) (err error) {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
-}
-
-// never reports whether an entry can never be written, so that trying again
-// would hold up all others.
-func never(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT || e.Code()&0xff == sqlite3.SQLITE_MISMATCH)
 }
 
 func write(ctx context.Context, tx *sql.Tx, en *entry) error {

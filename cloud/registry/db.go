@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -9,15 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite"
+	"monitorme/cloud/sqlite"
 )
 
 //go:embed migrations/*.sql
@@ -52,8 +48,9 @@ type Registry struct {
 	cfg  Config
 	log  *slog.Logger
 	now  func() time.Time // replaced in tests
-	rd   *sql.DB          // several read-only connections
-	wr   *sql.DB          // one connection
+	db   *sqlite.DB
+	rd   *sql.DB // of db
+	wr   *sql.DB
 	cost argonCost
 
 	writing sync.Mutex // held from begin to the new snapshot, so that snapshots follow commits
@@ -63,7 +60,6 @@ type Registry struct {
 	hashing chan struct{} // bounds the memory of concurrent password checks
 	touched touchTimes
 	looks   lookTimes
-	closed  sync.Once
 }
 
 // Open opens or makes the database under cfg.Dir, brings it to the newest
@@ -74,50 +70,23 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Registry, error) 
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("registry directory: %w", err)
-	}
-	path, err := filepath.Abs(filepath.Join(cfg.Dir, "registry.db"))
+	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return nil, fmt.Errorf("registry directory: %w", err)
-	}
-	// SQLite gives its journal files the mode of the database.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("registry database: %w", err)
-	}
-	f.Close()
-	r := &Registry{cfg: cfg, log: log, now: time.Now, cost: defaultCost, hashing: make(chan struct{}, 2)}
-	if r.wr, err = open(path, 1, "_txlock=immediate"); err != nil {
 		return nil, err
 	}
-	if r.rd, err = open(path, 4, "_pragma=query_only(1)"); err != nil {
-		r.wr.Close()
-		return nil, err
+	db, err := sqlite.Open(ctx, filepath.Join(cfg.Dir, "registry.db"), files)
+	if err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
 	}
+	r := &Registry{cfg: cfg, log: log, now: time.Now, db: db, rd: db.Read, wr: db.Write, cost: defaultCost, hashing: make(chan struct{}, 2)}
 	if err := r.start(ctx); err != nil {
-		r.Close()
-		return nil, fmt.Errorf("registry %s: %w", path, err)
+		db.Close()
+		return nil, fmt.Errorf("registry %s: %w", db.Path, err)
 	}
 	return r, nil
 }
 
-func open(path string, conns int, extra string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&" + extra
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
-}
-
 func (r *Registry) start(ctx context.Context) error {
-	if err := migrate(ctx, r.wr); err != nil {
-		return err
-	}
 	if err := r.noteHead(ctx); err != nil {
 		return err
 	}
@@ -127,34 +96,8 @@ func (r *Registry) start(ctx context.Context) error {
 	return r.firstAdmin(ctx)
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if have > want {
-		return fmt.Errorf("schema version %d is newer than this program knows (%d): start the newer program, or restore a backup", have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	return nil
-}
-
 // Close closes the database. It may be called twice.
-func (r *Registry) Close() error {
-	var err error
-	r.closed.Do(func() { err = cmp.Or(r.rd.Close(), r.wr.Close()) })
-	return err
-}
+func (r *Registry) Close() error { return r.db.Close() }
 
 // Ready reports whether the database answers.
 func (r *Registry) Ready(ctx context.Context) error {
