@@ -33,6 +33,7 @@ import (
 	"monitorme/drivers/sleepradar"
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
+	"monitorme/drivers/thinkgear"
 	"monitorme/drivers/warmer"
 	"monitorme/drivers/zeo"
 	"monitorme/drivers/zephyr"
@@ -93,6 +94,7 @@ var Drivers = []drivers.Driver{
 	stayhealthy.Driver,
 	suretemp.Driver,
 	glucose.TaiDoc,
+	thinkgear.Driver,
 	warmer.Giraffe,
 	warmer.GiraffeOld,
 	warmer.Isolette,
