@@ -106,6 +106,12 @@ func (s *sink) put(o protocol.Observation) {
 	s.obs = append(s.obs, o)
 }
 
+func (s *sink) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.obs = nil
+}
+
 func (s *sink) all() []protocol.Observation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,15 +190,21 @@ func attends(t *testing.T, d *device) (stop func()) {
 // terminal is a pseudo-terminal behind a link, so that it can be unplugged and
 // come back under the same name.
 type terminal struct {
-	t    *testing.T
+	t    testing.TB
 	link string
 	far  *os.File
 }
 
 func newTerminal(t *testing.T, link string) *terminal {
+	tt := plugIn(t, link)
+	t.Cleanup(tt.unplug)
+	return tt
+}
+
+func plugIn(t testing.TB, link string) *terminal {
+	t.Helper()
 	tt := &terminal{t: t, link: link}
 	tt.plug()
-	t.Cleanup(tt.unplug)
 	return tt
 }
 
