@@ -22,6 +22,7 @@ var Driver = drivers.Driver{
 	Experimental: true,
 	Line:         drivers.Line{Baud: 38400},
 	Alternates:   []drivers.Line{{Baud: 19200}, {Baud: 9600}},
+	Checked:      true,
 	Silence:      3 * time.Second,
 	Codes:        []protocol.Code{wave, protocol.HeartRate, protocol.RespirationRate, protocol.EventAlarm},
 	NewDecoder:   newDecoder,

@@ -26,6 +26,7 @@ var Driver = drivers.Driver{
 	Sheet:      "docs/devices/ge-dri.md",
 	Line:       drivers.Line{Baud: 19200, Parity: drivers.ParityEven},
 	Asks:       true,
+	Checked:    true,
 	Silence:    15 * time.Second, // three intervals
 	Codes:      codes,
 	NewDecoder: newDecoder,
@@ -41,6 +42,7 @@ var Fast = drivers.Driver{
 	Sheet:      "docs/devices/ge-dri.md",
 	Line:       drivers.Line{Baud: 115200, Parity: drivers.ParityEven},
 	Asks:       true,
+	Checked:    true,
 	Silence:    15 * time.Second,
 	Codes:      codes,
 	NewDecoder: newDecoder,

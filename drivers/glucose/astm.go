@@ -21,8 +21,10 @@ var ASTM = drivers.Driver{
 	Line:       drivers.Line{Baud: 9600},
 	Alternates: []drivers.Line{{Baud: 19200}, {Baud: 4800}},
 	Asks:       true,
+	Checked:    true,
 	Silence:    24 * time.Hour, // it speaks when there is a result
 	Codes:      codes,
+	USB:        []string{"1A79:6001"}, // the cable of the Contour
 	NewDecoder: func() drivers.Decoder { return makeASTM() },
 	Run:        converse(makeASTM),
 	Simulate:   simulateASTM,
@@ -64,12 +66,12 @@ func makeASTM() *astm {
 
 func (d *astm) frame(b []byte) int {
 	switch b[0] {
-	case enq:
+	case enq: // bytes that mean much, and prove nothing: no frames
 		d.begin()
-		return 1
+		return framer.Skip
 	case eot:
 		d.end()
-		return 1
+		return framer.Skip
 	case stx:
 	default:
 		return framer.Skip

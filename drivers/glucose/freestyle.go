@@ -24,6 +24,7 @@ var FreeStyle = drivers.Driver{
 	Asks:       true,
 	Silence:    24 * time.Hour,
 	Codes:      codes,
+	USB:        []string{"1A61:3410"}, // its cable
 	NewDecoder: func() drivers.Decoder { return makeFreeStyle(lite) },
 	Run:        converse(func() *freeStyle { return makeFreeStyle(lite) }),
 	Simulate:   simulateFreeStyle(lite, "00"),
@@ -39,6 +40,7 @@ var Precision = drivers.Driver{
 	Asks:       true,
 	Silence:    24 * time.Hour,
 	Codes:      codes,
+	USB:        []string{"1A61:3420"},
 	NewDecoder: func() drivers.Decoder { return makeFreeStyle(optium) },
 	Run:        converse(func() *freeStyle { return makeFreeStyle(optium) }),
 	Simulate:   simulateFreeStyle(optium, "G"),

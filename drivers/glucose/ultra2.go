@@ -23,6 +23,7 @@ var Ultra2 = drivers.Driver{
 	Sheet:      sheet,
 	Line:       drivers.Line{Baud: 9600},
 	Asks:       true,
+	Checked:    true,
 	Silence:    24 * time.Hour, // it is plugged in when there is something to read
 	Codes:      codes,
 	NewDecoder: func() drivers.Decoder { return makeUltra2() },

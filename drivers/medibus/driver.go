@@ -30,6 +30,7 @@ var Driver = drivers.Driver{
 	Alternates: []drivers.Line{{Baud: 19200}, {Baud: 38400}, {Baud: 9600, Parity: drivers.ParityEven},
 		{Baud: 9600}, {Baud: 38400, Parity: drivers.ParityEven}},
 	Asks:       true,
+	Checked:    true,
 	Silence:    10 * time.Second,
 	Codes:      codes,
 	NewDecoder: newDecoder,

@@ -30,6 +30,7 @@ var SunTech = drivers.Driver{
 	Sheet:      sheet,
 	Line:       drivers.Line{Baud: 9600},
 	Asks:       true,
+	Checked:    true,
 	Silence:    5 * time.Second,
 	Codes:      []protocol.Code{protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean, rate, cuff, protocol.EventAlarm},
 	NewDecoder: func() drivers.Decoder { return makeSunTech() },

@@ -26,6 +26,7 @@ var Driver = drivers.Driver{
 	Silence:    5 * time.Second, // format 8 sends every second and needs up to 2 to be sure again
 	Codes: []protocol.Code{protocol.SpO2, protocol.PulseRate, protocol.Pleth, protocol.IdentityModel, protocol.IdentityFirmware,
 		protocol.EventSensorOff, protocol.EventBatteryLow, protocol.EventAlarm},
+	USB:        []string{"1C3D"},
 	NewDecoder: newDecoder,
 	Run:        run,
 	Simulate:   Device{Format: 2}.Simulate,
@@ -42,6 +43,7 @@ var SpotCheck = drivers.Driver{
 	Silence: 24 * time.Hour,
 	Codes: []protocol.Code{protocol.SpO2, protocol.PulseRate, protocol.IdentityModel,
 		protocol.EventSensorOff, protocol.EventBatteryLow},
+	USB:        []string{"1C3D"},
 	NewDecoder: newDecoder,
 	Run:        run,
 	Simulate:   Device{Format: 13}.Simulate,

@@ -25,6 +25,7 @@ var Driver = drivers.Driver{
 	Sheet:      "docs/devices/maquet-servo-i.md",
 	Line:       drivers.Line{Baud: 9600, Parity: drivers.ParityEven},
 	Asks:       true,
+	Checked:    true,
 	Silence:    15 * time.Second, // a block ends with the breath
 	Codes:      codes,
 	NewDecoder: newDecoder,

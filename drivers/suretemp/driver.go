@@ -20,6 +20,7 @@ var Driver = drivers.Driver{
 	Sheet:      "docs/devices/suretemp.md",
 	Line:       drivers.Line{Baud: 9600},
 	Asks:       true,
+	Checked:    true,
 	Silence:    5 * time.Second,
 	Codes:      []protocol.Code{oral, rectal, axillary, anySite, battery, protocol.IdentityModel, protocol.IdentitySerial, protocol.EventAlarm},
 	NewDecoder: func() drivers.Decoder { return makeDecoder() },
