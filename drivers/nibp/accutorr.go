@@ -101,7 +101,7 @@ func (d *accutorr) cuff(r result, minutes int) {
 	if !isNew || r == (result{}) {
 		return
 	}
-	if minutes < 0 {
+	if minutes < 0 || minutes > 24*60 { // none, or a counter gone wild
 		d.pressures(r, protocol.QualityUnknown, 0)
 		return
 	}
