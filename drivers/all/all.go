@@ -10,6 +10,7 @@ import (
 	"monitorme/drivers/contec"
 	"monitorme/drivers/diap"
 	"monitorme/drivers/dinamap"
+	"monitorme/drivers/fresenius"
 	"monitorme/drivers/gedri"
 	"monitorme/drivers/generic"
 	"monitorme/drivers/glucose"
@@ -34,6 +35,7 @@ import (
 	"monitorme/drivers/stayhealthy"
 	"monitorme/drivers/suretemp"
 	"monitorme/drivers/thinkgear"
+	"monitorme/drivers/tosca"
 	"monitorme/drivers/warmer"
 	"monitorme/drivers/zeo"
 	"monitorme/drivers/zephyr"
@@ -54,6 +56,7 @@ var Drivers = []drivers.Driver{
 	dinamap.Driver,
 	glucose.FreeStyle,
 	glucose.Precision,
+	fresenius.Driver,
 	gedri.Driver,
 	gedri.Fast,
 	generic.Driver,
@@ -95,6 +98,7 @@ var Drivers = []drivers.Driver{
 	suretemp.Driver,
 	glucose.TaiDoc,
 	thinkgear.Driver,
+	tosca.Driver,
 	warmer.Giraffe,
 	warmer.GiraffeOld,
 	warmer.Isolette,
