@@ -3,6 +3,7 @@ package alaris
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"monitorme/drivers"
@@ -10,9 +11,9 @@ import (
 	"monitorme/protocol"
 )
 
-// A Device is a simulated pump that infuses what the patient gets; for a
-// patient who gets nothing it has no syringe. An occlusion is a pressure above
-// 1000 mmHg.
+// A Device is a simulated pump that infuses what the patient gets, or 5 mL/h
+// into one with a heart of whom that is not known; for nobody it has no syringe.
+// An occlusion is a pressure above 1000 mmHg.
 type Device struct {
 	// Swap is after how long another pump stands in its place, after 8 s
 	// without any; 0 is never.
@@ -93,19 +94,31 @@ func (p *playing) soil(b, line []byte) []byte {
 	return append(b, line...)
 }
 
+// numeric is what the patient gets.
+func (p *playing) numeric(code protocol.Code, at time.Time) (float64, bool) {
+	if v, ok := p.patient.Numeric(code, at); ok {
+		return v, true
+	}
+	const flow, full = 5, 40
+	done := math.Mod(at.Sub(p.start).Hours()*flow, full)
+	_, alive := p.patient.Numeric(protocol.HeartRate, at)
+	v, ok := map[protocol.Code]float64{rate: flow, infused: done, left: full - done, pressure: 35, timeLeft: (full - done) / flow * 60}[code]
+	return v, ok && alive
+}
+
 func (p *playing) answer(c command, at time.Time) string {
 	serial := firstSerial
 	if p.Swap > 0 && at.Sub(p.start) >= p.Swap {
 		serial = secondSerial
 	}
 	number := func(code protocol.Code, format string) string {
-		if v, ok := p.patient.Numeric(code, at); ok {
+		if v, ok := p.numeric(code, at); ok {
 			return fmt.Sprintf(format, v)
 		}
 		return ""
 	}
 	alarm := false
-	if v, ok := p.patient.Numeric(pressure, at); ok {
+	if v, ok := p.numeric(pressure, at); ok {
 		alarm = v > occluded
 	}
 	switch c {
@@ -142,7 +155,7 @@ func (p *playing) answer(c command, at time.Time) string {
 
 // time is that until the end, to the second; a day or more is "24+".
 func (p *playing) time(at time.Time) string {
-	v, ok := p.patient.Numeric(timeLeft, at)
+	v, ok := p.numeric(timeLeft, at)
 	switch {
 	case !ok || v < 0:
 		return ""
