@@ -87,6 +87,7 @@ func (r *reading) add(c code) bool {
 type decoder struct {
 	framer framer.Framer
 	emit   drivers.Emit
+	n200   bool // the computer format, and no other
 
 	model, firmware string
 	off             bool
@@ -94,8 +95,14 @@ type decoder struct {
 	n               int
 }
 
-func newDecoder() drivers.Decoder {
-	d := &decoder{}
+func newDecoder() drivers.Decoder { return makeDecoder(false) }
+
+// newN200 takes nothing but the computer format, and newDecoder nothing of it: an
+// N-200 sends so seldom that it would be silent all the time for the other.
+func newN200() drivers.Decoder { return makeDecoder(true) }
+
+func makeDecoder(n200 bool) *decoder {
+	d := &decoder{n200: n200}
 	d.framer = framer.Framer{Max: maxLine, Frame: d.frame}
 	return d
 }
@@ -113,8 +120,11 @@ func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
 func (d *decoder) frame(b []byte) int {
 	c := b[0]
 	atStart := c == '\r' || c == '\n'
-	if c == stx {
+	switch {
+	case d.n200 && c == stx:
 		return d.old(b)
+	case d.n200:
+		return framer.Skip
 	}
 	if !atStart && (c < '0' || c > '3') {
 		return framer.Skip

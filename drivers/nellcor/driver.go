@@ -41,7 +41,7 @@ var N200 = drivers.Driver{
 	Alternates:   []drivers.Line{{Baud: 2400}, {Baud: 1200}},
 	Silence:      30 * time.Second,
 	Codes:        codes,
-	NewDecoder:   newDecoder,
-	Run:          drivers.Listen(newDecoder),
+	NewDecoder:   newN200,
+	Run:          drivers.Listen(newN200),
 	Simulate:     simulateN200,
 }

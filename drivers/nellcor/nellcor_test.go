@@ -27,20 +27,21 @@ func TestDriver(t *testing.T) {
 func TestN200(t *testing.T) {
 	opts := options
 	opts.Settle = 15 * time.Second
+	t.Chdir("testdata/n200")
 	drivertest.Run(t, N200, opts)
 }
 
 func FuzzDecoder(f *testing.F) { drivertest.Fuzz(f, Driver) }
+func FuzzN200(f *testing.F)    { drivertest.Fuzz(f, N200, "testdata/n200") }
 
 func BenchmarkDecoder(b *testing.B) {
-	for _, name := range []string{"played", "n200"} {
-		b.Run(name, func(b *testing.B) { drivertest.Bench(b, Driver, drivertest.Load(b, "testdata/"+name+".hex")) })
-	}
+	b.Run("played", func(b *testing.B) { drivertest.Bench(b, Driver, drivertest.Load(b, "testdata/played.hex")) })
+	b.Run("n200", func(b *testing.B) { drivertest.Bench(b, N200, drivertest.Load(b, "testdata/n200/testdata/n200.hex")) })
 }
 
 // told is what the text says, in short.
 func told(text string) (all []string) {
-	for _, o := range drivertest.Decode(newDecoder(), []byte(text)) {
+	for _, o := range drivertest.Decode(makeDecoder(text[0] == stx), []byte(text)) {
 		term, _ := protocol.Lookup(o.Code)
 		if o.Event != nil {
 			all = append(all, fmt.Sprint(term.Label, " ", o.Event.Phase, " ", o.Event.Text))

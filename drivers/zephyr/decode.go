@@ -62,6 +62,7 @@ var (
 type decoder struct {
 	framer framer.Framer
 	emit   drivers.Emit
+	only   byte // the one message that is taken; 0: all
 
 	model   string
 	off     bool // the heart rate is not to be believed: the belt may not be worn
@@ -73,6 +74,14 @@ type decoder struct {
 }
 
 func newDecoder() drivers.Decoder { return makeDecoder() }
+
+// newBelt is for a belt that talks by itself: a BioHarness is none, and falls
+// silent when nobody tells it to go on.
+func newBelt() drivers.Decoder {
+	d := makeDecoder()
+	d.only = hxm
+	return d
+}
 
 func makeDecoder() *decoder {
 	d := &decoder{known: map[protocol.Code]bool{}}
@@ -92,7 +101,7 @@ func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
 
 // frame handles a frame: start, id, length, payload, check, end.
 func (d *decoder) frame(b []byte) int {
-	if b[0] != stx || len(b) >= 3 && b[2] > maxData {
+	if b[0] != stx || len(b) >= 2 && d.only != 0 && b[1] != d.only || len(b) >= 3 && b[2] > maxData {
 		return framer.Skip
 	}
 	if len(b) < 3 {

@@ -44,8 +44,8 @@ var HxM = drivers.Driver{
 	Checked:    true,
 	Silence:    5 * time.Second,
 	Codes:      []protocol.Code{protocol.HeartRate, interval, battery, protocol.IdentityModel, protocol.IdentityFirmware},
-	NewDecoder: newDecoder,
-	Run:        drivers.Listen(newDecoder),
+	NewDecoder: newBelt,
+	Run:        drivers.Listen(newBelt),
 	Simulate:   simulateHxM,
 }
 
