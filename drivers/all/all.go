@@ -29,6 +29,7 @@ import (
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/openbci"
+	"monitorme/drivers/pulsesensor"
 	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/servoi"
 	"monitorme/drivers/sleepradar"
@@ -89,6 +90,7 @@ var Drivers = []drivers.Driver{
 	glucose.UltraEasy,
 	glucose.Verio,
 	openbci.Driver,
+	pulsesensor.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
 	servoi.Driver,
