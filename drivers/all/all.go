@@ -4,6 +4,7 @@ package all
 import (
 	"monitorme/drivers"
 	"monitorme/drivers/alaris"
+	"monitorme/drivers/bbraun"
 	"monitorme/drivers/bis"
 	"monitorme/drivers/bitalino"
 	"monitorme/drivers/capnostat"
@@ -45,6 +46,7 @@ import (
 // Drivers are all drivers, by name.
 var Drivers = []drivers.Driver{
 	alaris.Driver,
+	bbraun.Driver,
 	contec.Berry,
 	bis.Driver,
 	bitalino.Driver,
