@@ -17,6 +17,7 @@ import (
 	"monitorme/drivers/glucose"
 	"monitorme/drivers/hamilton"
 	"monitorme/drivers/healthypi"
+	"monitorme/drivers/hl7"
 	"monitorme/drivers/intellivue"
 	"monitorme/drivers/ivy450c"
 	"monitorme/drivers/lc101"
@@ -67,6 +68,7 @@ var Drivers = []drivers.Driver{
 	glucose.ASTM,
 	hamilton.Driver,
 	healthypi.Driver,
+	hl7.Driver,
 	intellivue.Driver,
 	intellivue.Network,
 	intellivue.Numerics,

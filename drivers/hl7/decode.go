@@ -1,0 +1,301 @@
+package hl7
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"monitorme/drivers"
+	"monitorme/drivers/hl7v2"
+	"monitorme/protocol"
+)
+
+type decoder struct {
+	plan    *plan
+	memory  *memory
+	framer  hl7v2.Framer
+	emit    drivers.Emit
+	message hl7v2.Message
+	long    uint64
+
+	answering bool
+	now       time.Time
+	replier   hl7v2.Replier
+	answers   []byte
+
+	// Of the message that is read.
+	sent     stamp  // MSH-7
+	demo     bool   // it is a test
+	usual    bool   // its delimiters
+	alarms   bool   // it is an ORU^R40
+	mine     []bool // of each patient of the message
+	wave     wave   // that has begun
+	alarm    alarm  // likewise
+	from, to stamp  // OBR-7, OBR-8
+	count    uint64 // its number
+}
+
+// A stamp is a time of a message.
+type stamp struct {
+	time.Time
+	zoned bool // it had an offset
+}
+
+func (p *plan) newDecoder(m *memory) *decoder {
+	d := &decoder{plan: p, memory: m}
+	d.framer = hl7v2.Framer{Max: maxMessage, Message: d.read}
+	return d
+}
+
+// Decode implements drivers.Decoder.
+func (d *decoder) Decode(p []byte, emit drivers.Emit) {
+	d.memory.mu.Lock()
+	defer d.memory.mu.Unlock()
+	d.emit = emit
+	d.framer.Feed(p)
+	if n := d.framer.TooLong(); n != d.long {
+		d.long = n
+		d.event(eventNotRead, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical,
+			Text: "a message of more than 1 MiB was given up: let the device send less at once"})
+	}
+	d.emit = nil
+}
+
+// Stats implements drivers.Decoder.
+func (d *decoder) Stats() drivers.Stats { return d.framer.Stats() }
+
+// read handles one message: first all that it says, then the answer. Only
+// messages of this bed count as frames: others are no sign that its monitor
+// works.
+func (d *decoder) read(raw []byte) bool {
+	if err := d.message.Parse(raw); err != nil {
+		d.answer(hl7v2.Rejected, "the header cannot be read")
+		return false
+	}
+	m := &d.message
+	switch {
+	case m.Is("ORU", ""):
+	case m.Is("ACK", ""), m.Is("ADT", ""):
+		d.answer(hl7v2.Accepted, "")
+		return true
+	case m.Header().Field(9).Empty():
+		d.answer(hl7v2.Failed, "MSH-9, the type of the message, is missing")
+		return false
+	default:
+		d.answer(hl7v2.Rejected, "messages of this type are not taken here, only ORU")
+		return false
+	}
+	dated := !m.Header().Field(7).Empty() && !m.ControlID().Empty()
+	ours := true
+	if !dated || !d.memory.repeated(raw) {
+		ours = d.results()
+	}
+	d.answer(hl7v2.Accepted, "")
+	return ours
+}
+
+func (d *decoder) answer(o hl7v2.Outcome, text string) {
+	if d.answering {
+		d.answers = d.replier.Append(d.answers, &d.message, o, text, d.now)
+	}
+}
+
+// results reads an ORU. It looks at the message twice: first whose it is, and
+// which codes there are several of.
+func (d *decoder) results() bool {
+	m := &d.message
+	d.memory.messages++
+	d.count = d.memory.messages
+	mode := m.Header().Field(11).Component(1)
+	d.demo = mode.Is("T") || mode.Is("D")
+	d.usual = m.Delimiters() == hl7v2.Usual
+	d.alarms = m.Header().Field(9).Component(2).Is("R40")
+	d.sent = d.stamp(m.Header().Field(7))
+	d.from, d.to = stamp{}, stamp{}
+	ours, others := d.survey()
+	if ours {
+		d.identity()
+	}
+	d.tally(ours, others)
+	who := -1
+	for s := range m.Segments() {
+		switch {
+		case s.Is("PID"), s.Is("PV1"), s.Is("OBR"):
+			d.finish()
+			if s.Is("PID") || who < 0 {
+				who++
+			}
+			if s.Is("OBR") {
+				d.from, d.to = d.stamp(s.Field(7)), d.stamp(s.Field(8))
+			}
+		case s.Is("OBX"):
+			who = max(who, 0)
+			if d.mine[who] {
+				d.result(s)
+			}
+		}
+	}
+	d.finish()
+	return ours || !others
+}
+
+// survey tells whether there are results of this bed, and of others.
+func (d *decoder) survey() (ours, others bool) {
+	d.mine = d.mine[:0]
+	var patient, location hl7v2.Value
+	begun, results := false, false
+	end := func() {
+		mine := results && d.ours(location, patient)
+		ours, others = ours || mine, others || results && !mine
+		d.mine = append(d.mine, mine)
+	}
+	for s := range d.message.Segments() {
+		switch {
+		case s.Is("PID"):
+			if begun {
+				end()
+			}
+			begun, results = true, false
+			patient, location = s.Field(3).Repetition(1), hl7v2.Value{}
+		case s.Is("PV1"):
+			begun, location = true, s.Field(3)
+		case s.Is("OBR"), s.Is("OBX"):
+			begun, results = true, true
+		}
+	}
+	end()
+	if d.alarms { // there the places are those of what is said of an alarm
+		return ours, others
+	}
+	who := -1
+	for s := range d.message.Segments() {
+		switch {
+		case s.Is("PID"), who < 0 && (s.Is("PV1") || s.Is("OBR")):
+			who++
+		case s.Is("OBX"):
+			who = max(who, 0)
+			if d.mine[who] {
+				d.locate(s)
+			}
+		}
+	}
+	return ours, others
+}
+
+// finish says what is still waiting for what belongs to it.
+func (d *decoder) finish() {
+	d.wave.flush(d)
+	d.alarm.flush(d)
+}
+
+// identity says what the sender calls itself, when that is new.
+func (d *decoder) identity() {
+	from := d.message.Header().Field(3)
+	d.tell(&d.memory.model, protocol.IdentityModel, from.Component(1))
+	if begins(from.Component(3), "EUI-64") {
+		d.tell(&d.memory.serial, protocol.IdentitySerial, from.Component(2))
+	}
+}
+
+func (d *decoder) tell(last *string, code protocol.Code, v hl7v2.Value) {
+	if v.Empty() || v.Null() {
+		return
+	}
+	text := clip(v.Text())
+	if text == *last {
+		return
+	}
+	*last = text
+	if text != "" && !d.personal(text) {
+		d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
+	}
+}
+
+// event emits an event of the driver itself.
+func (d *decoder) event(code protocol.Code, e protocol.Event) {
+	d.emit(protocol.Observation{Code: code, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
+}
+
+// clip keeps a text short.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}
+
+func (d *decoder) stamp(v hl7v2.Value) stamp {
+	if v.Empty() {
+		return stamp{}
+	}
+	t, zoned, _ := v.Time(d.plan.zone)
+	return stamp{t, zoned}
+}
+
+// age is how long before the message was sent t was, if that can be told.
+func (d *decoder) age(t stamp) time.Duration {
+	if t.IsZero() || d.sent.IsZero() || t.zoned != d.sent.zoned && !d.plan.zoned {
+		return 0
+	}
+	return min(max(d.sent.Sub(t.Time), 0), 366*24*time.Hour)
+}
+
+// personal tells whether a text that is to leave the driver has something in it
+// that the message says of a person.
+func (d *decoder) personal(text string) bool {
+	text = strings.ToLower(text)
+	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	for s := range d.message.Segments() {
+		first, last := 2, 40
+		switch {
+		case s.Is("PID"), s.Is("NK1"), s.Is("GT1"), s.Is("IN1"), s.Is("MRG"):
+		case s.Is("PV1"):
+			first, last = 7, 19 // staff, visit number
+		default:
+			continue
+		}
+		for n := first; n <= last; n++ {
+			parts := 20
+			if s.Is("PID") && (n <= 4 || n == 18 || n >= 20) {
+				parts = 1 // of an identifier: the others say who gave it
+			}
+			for r := range s.Field(n).Repetitions() {
+				if mentions(text, words, r, parts) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// mentions tells whether text, whose words are given, contains one of the
+// first components of a field.
+func mentions(text string, words []string, v hl7v2.Value, components int) bool {
+	for i := range components {
+		for j := range 4 {
+			if names(text, words, strings.ToLower(v.Component(i+1).Sub(j+1).Text())) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names tells whether text, whose words are given, contains a name. Single
+// letters are no names, and two of them only as a word.
+func names(text string, words []string, name string) bool {
+	switch n := len([]rune(name)); {
+	case n < 2:
+		return false
+	case n == 2:
+		for _, w := range words {
+			if w == name {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.Contains(text, name)
+}
