@@ -31,6 +31,7 @@ import (
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/openbci"
+	"monitorme/drivers/openeeg"
 	"monitorme/drivers/pulsesensor"
 	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/servoi"
@@ -94,6 +95,7 @@ var Drivers = []drivers.Driver{
 	glucose.UltraEasy,
 	glucose.Verio,
 	openbci.Driver,
+	openeeg.Driver,
 	pulsesensor.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
