@@ -65,7 +65,7 @@ func newPump(d *decoder, channel string) pump {
 	return pump{decoder: d, channel: channel, alarm: condition{code: protocol.EventAlarm}, fault: condition{code: malfunction}, missing: condition{code: absent}}
 }
 
-// present is told that the pump is there and speaks.
+// present is told that the pump is there and tells something.
 func (p *pump) present() {
 	p.stands(&p.missing, "", 0)
 	if !p.seen {
@@ -147,11 +147,10 @@ func (p *pump) noDrug() { p.infuses("") }
 // variables handles letters with their values. What is neither a hexadecimal
 // number nor a sign for none is no variable.
 func (p *pump) variables(data []byte) {
-	p.present()
 	for len(data) > 0 {
 		var part []byte
 		part, data, _ = bytes.Cut(data, []byte{';'})
-		if len(part) == 0 {
+		if len(part) == 0 || part[0] < 'a' || part[0] > 'z' {
 			continue
 		}
 		text := part[1:]
@@ -159,6 +158,7 @@ func (p *pump) variables(data []byte) {
 		if !ok && len(bytes.Trim(text, "- ")) > 0 {
 			continue
 		}
+		p.present()
 		switch letter := part[0]; {
 		case letter == 'a' && ok:
 			p.stands(&p.alarm, named("alarm ", text, v), protocol.PriorityMedium)

@@ -72,7 +72,8 @@ type session struct {
 	asks bool   // ENQ came
 
 	alone   bool // one pump without a base
-	hint    byte // whether frames had an address, 'a' or 'b', 0 if none came
+	heard   bool // an answer has come since the last attempt to connect
+	single  bool // and it had no address
 	open    bool // the base, or the one pump, is connected
 	openAt  time.Duration
 	maskAt  time.Duration
@@ -108,9 +109,7 @@ func (s *session) message(a address, status byte, data []byte) (text bool) {
 	default:
 		return false
 	}
-	if s.hint = 'b'; a == nobody {
-		s.hint = 'a'
-	}
+	s.heard, s.single = true, a == nobody
 	if !s.waiting || a != s.target || s.reply != 0 {
 		return false
 	}
@@ -309,6 +308,7 @@ func (s *session) denied(now time.Duration) {
 	l := &s.links[s.target.place()]
 	root := s.target == base || s.target == nobody
 	switch {
+	case !root && !l.there: // taken out meanwhile
 	case s.pending == connect && s.code == errConnected:
 		s.done(now)
 	case s.pending == connect && root:
@@ -363,16 +363,16 @@ func (s *session) refuse(now time.Duration) {
 func (s *session) failed(now time.Duration) {
 	if s.target != base && s.target != nobody {
 		l := &s.links[s.target.place()]
-		if s.lookFor(l, now); s.pending == connect {
+		if s.lookFor(l, now); s.pending == connect && l.there {
 			l.due[connect], l.complain = now+tryMute, (*pump).mute
 		}
 		return
 	}
 	if !s.open { // with a base, or without?
-		if s.alone = !s.alone; s.hint != 0 {
-			s.alone = s.hint == 'a'
+		if s.alone = !s.alone; s.heard {
+			s.alone = s.single
 		}
-		s.hint = 0
+		s.heard = false
 	}
 	s.close(now)
 	s.closed = 0 // nobody answers: that shows by itself
