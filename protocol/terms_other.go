@@ -28,7 +28,7 @@ var brainTerms = []Term{
 
 // Infusion pumps: the standard's codes for them were not certain.
 var pumpTerms = []Term{
-	numeric(private(0xF1B0), "MONITORME_INFUSION_RATE", "Rate", "infusion rate", "", "mL/h", 1, 0, 2000, paceMinute, "white"),
+	numeric(private(0xF1B0), "MONITORME_INFUSION_RATE", "Rate", "infusion rate", "", "mL/h", 2, 0, 2000, paceMinute, "white"),
 	numeric(private(0xF1B1), "MONITORME_INFUSION_VOLUME", "Infused", "volume infused", "", "mL", 1, 0, 100000, paceMinute, "white"),
 	numeric(private(0xF1B2), "MONITORME_INFUSION_VOLUME_LEFT", "VTBI", "volume to be infused", "", "mL", 1, 0, 100000, paceMinute, "white"),
 	numeric(private(0xF1B3), "MONITORME_INFUSION_PRESSURE", "P line", "pressure in the infusion line", "", "mm[Hg]", 0, -200, 2000, paceMinute, "white"),
