@@ -110,6 +110,7 @@ var Drivers = []drivers.Driver{
 	warmer.Giraffe,
 	warmer.GiraffeOld,
 	warmer.Isolette,
+	warmer.Ohio,
 	warmer.OmniBed,
 	zeo.Driver,
 	zephyr.Driver,

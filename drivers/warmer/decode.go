@@ -2,6 +2,7 @@ package warmer
 
 import (
 	"slices"
+	"strings"
 
 	"monitorme/drivers"
 	"monitorme/drivers/framer"
@@ -30,6 +31,7 @@ const maxLine = 200
 type decoder struct {
 	framer framer.Framer
 	emit   drivers.Emit
+	starts string // how lines of this device may begin
 	sums   trust
 
 	model, firmware string
@@ -40,10 +42,21 @@ type decoder struct {
 	alarms          []string // as told
 }
 
-func newDecoder() drivers.Decoder {
-	d := &decoder{}
-	d.framer = framer.Framer{Max: maxLine, Frame: d.frame}
-	return d
+// How lines begin. Each decoder takes only those of its device: another would be
+// silent all the time for it, or not silent when it is.
+const (
+	warmers    = "GP" // GWRM, PWRM, PNBW
+	incubators = "HI" // HYB, INC
+	isolettes  = "["
+	ohios      = "\x02"
+)
+
+func decoderOf(starts string) func() drivers.Decoder {
+	return func() drivers.Decoder {
+		d := &decoder{starts: starts}
+		d.framer = framer.Framer{Max: maxLine, Frame: d.frame}
+		return d
+	}
 }
 
 // Decode implements drivers.Decoder.
@@ -61,23 +74,27 @@ func (d *decoder) Stats() drivers.Stats {
 }
 
 func (d *decoder) frame(b []byte) int {
-	switch b[0] {
-	case '[', 'H', 'I', 'G', 'P':
-	default:
+	if strings.IndexByte(d.starts, b[0]) < 0 {
 		return framer.Skip
 	}
-	text, n := framer.Line(b)
+	read, from := d.giraffe, 0
+	switch b[0] {
+	case '[':
+		read = d.isolette
+	case ohios[0]:
+		read, from = d.ohio, 1
+	}
+	if len(b) == from {
+		return framer.More
+	}
+	text, n := framer.Line(b[from:])
 	if n <= 0 {
 		return n
-	}
-	read := d.giraffe
-	if b[0] == '[' {
-		read = d.isolette
 	}
 	if answer := read(text); answer < 0 {
 		return answer
 	}
-	return n
+	return from + n
 }
 
 // A trust learns whether a device keeps to a check that is not verified: once

@@ -99,3 +99,14 @@ var simulateIsolette = simulate(5*time.Second, func(b []byte, p drivers.Patient,
 	b = fmt.Appendf(b, "[X ISOLETTE 000000000000 %sB %s --- %s 241 %s %s 60 %s 30                ]", three(setting), three(skin), three(air), power, two(humidity), two(oxygen))
 	return fmt.Appendf(b, "%02X\r\n", checksum.Sum8(b[n:]))
 })
+
+var simulateOhio = simulate(2*time.Second, func(b []byte, p drivers.Patient, at time.Time) []byte {
+	t, set := text(p, skin, at), text(p, setting, at)
+	if t == "OPEN" {
+		t = "0.0"
+	}
+	if set == "OPEN" {
+		set = "__"
+	}
+	return fmt.Appendf(b, "\x02IW0500 %4s %4s %3s P 00000000 00 00 00 0000\r\n\x03", t, set, power(p, at))
+})
