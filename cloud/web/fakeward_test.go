@@ -132,7 +132,7 @@ func (f *fakeWard) routes() http.Handler {
 	}))
 	mux.HandleFunc("GET /api/v1/beds/{bed}/history", f.signed(f.history))
 	mux.HandleFunc("DELETE /api/v1/beds/{bed}/patient", f.signed(f.discharge))
-	mux.HandleFunc("GET /api/v1/alerts", f.signed(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, f.alerts) }))
+	mux.HandleFunc("GET /api/v1/alerts", f.signed(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, append([]map[string]any{}, f.alerts...)) }))
 	mux.HandleFunc("POST /api/v1/alerts/{id}/acknowledge", f.signed(f.acknowledge))
 	mux.HandleFunc("GET /api/v1/boxes", f.signed(f.boxes))
 	mux.HandleFunc("GET /api/v1/stream", f.stream)

@@ -1,8 +1,13 @@
 package web
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"monitorme/cloud/live"
+	"monitorme/protocol"
 )
 
 func TestABedShowsItsPast(t *testing.T) {
@@ -124,4 +129,34 @@ func TestTheAlarmHistorySaysWhoTookCare(t *testing.T) {
 	p.until("both are listed", "document.querySelectorAll('alarm-history tbody tr').length === 2")
 	p.until("with who took care", "document.querySelector('alarm-history tbody').innerText.includes('nurse,') && document.querySelector('alarm-history tbody').innerText.includes('nobody')")
 	p.shot("alarm-history-1280x720")
+}
+
+func TestABedShowsWhatItsDevicesSayBeyondTheEightSigns(t *testing.T) {
+	f := newFakeWard(t)
+	peep, rate, unknown := protocol.MustCode("MDC_VENT_PRESS_AWAY_END_EXP_POS"), protocol.MustCode("MONITORME_INFUSION_RATE"), protocol.Code(7<<16|4711)
+	f.with(func() {
+		f.signedIn = true
+		b := f.beds[6]
+		f.value(b, peep, protocol.Dec(50, -1), "", protocol.QualityGood, 2*time.Hour)
+		f.value(b, rate, protocol.Dec(75, -1), "", protocol.QualityGood, 0)
+		f.value(b, protocol.MustCode("MONITORME_INFUSION_STATE"), protocol.Decimal{}, "infusing", protocol.QualityGood, 0)
+		o := protocol.Observation{Device: "x", Code: unknown, Kind: protocol.KindNumeric, Unit: "{unit 0042}", Quality: protocol.QualityGood,
+			Clock: protocol.ClockSynced, At: f.now(), Value: protocol.Int(42)}
+		b.values["unknown"] = string(live.AppendValue(nil, &o, f.now()))
+	})
+	p := openPage(t, f, "/bed/ward-1-bed-07", 1440, 900)
+	p.click(".skip-sound")
+	other := func(code protocol.Code, rest string) string { return fmt.Sprintf(".other[data-code='%d']%s", code, rest) }
+	p.until("the rate of the pump is live", fmt.Sprintf("document.querySelector(%q)?.innerText === '7.5'", other(rate, "[data-state=live] .other-main")))
+	p.until("an old pressure of the ventilator is marked stale", fmt.Sprintf("document.querySelector(%q)?.innerText.startsWith('STALE')", other(peep, "[data-state=stale] .other-age")))
+	p.until("words are shown", "document.querySelector('.others').innerText.includes('infusing')")
+	p.until("an unknown code is shown as such", fmt.Sprintf("document.querySelector(%q)?.innerText.includes('42')", other(unknown, "")))
+	if got := p.text(other(unknown, "")); !strings.Contains(got, "458752") && !strings.Contains(got, "4711") && !strings.Contains(got, fmt.Sprint(unknown)) {
+		t.Errorf("the unknown value says %q", got)
+	}
+	if got := p.text(".others"); strings.Contains(got, "NIBP sys") {
+		t.Errorf("what stands above is shown twice: %q", got)
+	}
+	p.do(scroll(".others")...)
+	p.shot("bed-others-1440x900")
 }

@@ -10,6 +10,7 @@ import './featured-bed';
 import { moon } from './featured-bed';
 import { age, dayTime, fieldTime, fullTime } from './format';
 import { nights, sleepSpans } from './gaps';
+import './other-values';
 import { text } from './strings';
 import type { Frame } from './trend-chart';
 import './trend-chart';
@@ -114,7 +115,8 @@ export class BedPage extends WardElement {
               <span class="grow"></span>
               ${mayAssign ? html`<assign-patient .bed=${bed.id} .patient=${bed.patient} .staff=${this.session.role}></assign-patient>` : nothing}
             </div>
-            <div class="bedpage-now"><featured-bed .ward=${this.ward} .bed=${this.bed}></featured-bed></div>`
+            <div class="bedpage-now"><featured-bed .ward=${this.ward} .bed=${this.bed}></featured-bed></div>
+            <other-values .ward=${this.ward} .bed=${this.bed}></other-values>`
           : html`<p>${text.loading}</p>`}
         ${this.controls()}
         ${this.error ? html`<p class="error" role="alert">${this.error}</p>` : nothing}

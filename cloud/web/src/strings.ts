@@ -109,6 +109,10 @@ export const text = {
   limit: (v: string) => `limit ${v}`,
   since: (at: string) => `since ${at}`,
 
+  otherValues: 'Other values',
+  channel: (name: string) => `channel ${name}`,
+  unknownCode: (code: number) => `unknown code ${code}`,
+
   range1h: '1 h',
   range6h: '6 h',
   range24h: '24 h',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reading, type Reading } from './fresh';
 import { Rotation, hold, turn } from './rotation';
-import { sleeping, sleepCode, vital, type Source } from './vitals';
+import { other, others, sleeping, sleepCode, vital, type Source } from './vitals';
 import type { Value } from './wire';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
@@ -105,4 +105,21 @@ test('a bed that is gone gives its turn to the next', () => {
   r.setOrder([], 7000);
   assert.equal(r.current, '');
   assert.equal(r.step(99_000), false);
+});
+
+test('what stands for no sign is shown by device and channel', () => {
+  const named = (ref_id: string, text: string, device: string): Reading => value(67880, null, { ref_id, text, device, quality: 'good', stale_after_s: 0 });
+  const pump = (channel: string, rate: number, more: Partial<Value> & { ageS?: number } = {}): Reading =>
+    value(1001, rate, { device: 'pumps', channel, label: 'Rate', unit: 'mL/h', places: 1, ...more });
+  const s = source(value(147842, 70), value(149530, 71, { device: 'oximeter' }), value(150021, 120), value(150022, 80), value(150037, 118),
+    named('MDC_ATTR_ID_MODEL', 'Rack', 'pumps'), pump('B', 2), pump('A', 7.5, { ageS: 40 }), value(999, 5, { device: 'x', label: '' }));
+  const groups = others(s, m);
+  assert.deepEqual(groups.map((g) => [g.device, g.channel, g.model, g.values.map((r) => r.code)]), [
+    ['m', '', '', [150021, 150022]], ['oximeter', '', '', [149530]], ['pumps', 'A', 'Rack', [1001]], ['pumps', 'B', 'Rack', [1001]], ['x', '', '', [999]]]);
+  assert.deepEqual(other(groups[2]!.values[0]!, s, m), { label: 'Rate', unit: 'mL/h', main: '7.5', state: 'stale', age: 40, note: '' });
+  assert.equal(other(pump('A', 5.55, { places: 0 }), s, m).main, '5.55');
+  assert.equal(other(groups[4]!.values[0]!, s, m).label, 'unknown code 999');
+  assert.equal(other(pump('A', 1), { ...s, online: false }, m).state, 'stale');
+  const off = other(pump('A', 0, { value: null, quality: 'sensor-off' }), s, m);
+  assert.deepEqual([off.main, off.note], ['--', 'sensor off']);
 });

@@ -116,25 +116,32 @@ export function vital(sign: Exclude<Sign, 'ecg'>, s: Source, m: Moment): Vital {
   };
 }
 
-/** The cuff's and the line's pressures: the line if it lives, else whichever is worth more. */
-function pressure(s: Source, m: Moment): Vital {
+interface Pressure { sys: Reading; dia: Reading | undefined; mean: Reading | undefined; label: string; colour: Colour }
+
+/** The cuff's or the line's pressures: the line if it lives, else whichever is worth more. */
+function pickPressure(s: Source, m: Moment): Pressure | undefined {
   let best: { sys: Reading; of: (typeof pressures)[number] } | undefined;
   for (const of of pressures) {
     const sys = pick(s.values.values(), [of.codes[0]], m);
     if (sys && (best === undefined || worth(sys, m) > worth(best.sys, m))) best = { sys, of };
   }
-  if (best === undefined) return blank('blood-pressure', s, ...defaults['blood-pressure']);
+  if (best === undefined) return undefined;
   const { sys, of } = best;
   const beside = (code: number): Reading | undefined => {
     for (const r of s.values.values()) if (r.code === code && r.device === sys.device && r.channel === sys.channel) return r;
     return undefined;
   };
-  const dia = beside(of.codes[1]);
-  const mean = beside(of.codes[2]);
+  return { sys, dia: beside(of.codes[1]), mean: beside(of.codes[2]), label: of.label, colour: of.colour };
+}
+
+function pressure(s: Source, m: Moment): Vital {
+  const best = pickPressure(s, m);
+  if (best === undefined) return blank('blood-pressure', s, ...defaults['blood-pressure']);
+  const { sys, dia, mean } = best;
   const state = stateOf(sys, m.now, m.live && s.online);
   const shown = (r: Reading | undefined): string => (r && hasContent(r) && together(r, sys) ? number(r.value, r.places) : text.missing);
   return {
-    sign: 'blood-pressure', label: of.label, unit: sys.unit, colour: of.colour,
+    sign: 'blood-pressure', label: best.label, unit: sys.unit, colour: best.colour,
     main: state === 'missing' ? text.missing : `${shown(sys)}/${shown(dia)}`,
     second: state === 'missing' || mean === undefined ? '' : `(${shown(mean)})`,
     state, age: ageOf(sys, m.now), note: noteOf(sys, s),
@@ -150,4 +157,61 @@ function together(a: Reading, b: Reading): boolean {
 export function sleeping(s: Source, m: Moment): boolean {
   const r = pick(s.values.values(), [sleepCode], m);
   return r !== undefined && stateOf(r, m.now, m.live && s.online) === 'live' && ['asleep', 'light', 'deep', 'rem'].includes(r.text);
+}
+
+/** What one device, or one channel of it, says beyond the eight signs. */
+export interface Others {
+  device: string;
+  channel: string;
+  model: string;
+  serial: string;
+  values: Reading[];
+}
+
+const model = 'MDC_ATTR_ID_MODEL';
+const serial = 'MDC_ATTR_SYS_ID';
+const identity = new Set([model, serial, 'MDC_ATTR_ID_PROD_SPECN']);
+
+/**
+ * others are the values of a bed that do not stand for one of the eight signs:
+ * those of pumps and ventilators, second sources of a sign, unknown codes.
+ */
+export function others(s: Source, m: Moment): Others[] {
+  const shown = new Set<Reading | undefined>(Object.values(sources).map((codes) => pick(s.values.values(), codes, m)));
+  const p = pickPressure(s, m);
+  for (const r of [p?.sys, p?.dia, p?.mean]) shown.add(r);
+  const groups = new Map<string, Others>();
+  const named = (device: string, channel: string, what: string): string => {
+    for (const r of s.values.values()) if (r.ref_id === what && r.device === device && r.channel === channel) return r.text;
+    return '';
+  };
+  for (const r of s.values.values()) {
+    if (identity.has(r.ref_id) || shown.has(r)) continue;
+    const key = `${r.device} ${r.channel}`;
+    let g = groups.get(key);
+    if (!g) {
+      const of = (what: string): string => named(r.device, r.channel, what) || named(r.device, '', what);
+      groups.set(key, (g = { device: r.device, channel: r.channel, model: of(model), serial: of(serial), values: [] }));
+    }
+    g.values.push(r);
+  }
+  const list = [...groups.values()].sort((a, b) => order(a.device, b.device) || order(a.channel, b.channel));
+  for (const g of list) g.values.sort((a, b) => a.code - b.code);
+  return list;
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** How many places a device gave, as far as they help: a pressure of 5.5 must not become 6. */
+function said(value: number | null): number {
+  return Math.min(2, (String(value).split('.')[1] ?? '').length);
+}
+
+/** other is how a value beyond the eight signs looks. */
+export function other(r: Reading, s: Source, m: Moment): Pick<Vital, 'label' | 'unit' | 'main' | 'state' | 'age' | 'note'> {
+  const state = stateOf(r, m.now, m.live && s.online);
+  const main = state === 'missing' ? text.missing : r.text !== '' ? r.text : number(r.value, Math.max(r.places, said(r.value)));
+  return { label: r.label || text.unknownCode(r.code), unit: r.unit, main, state, age: ageOf(r, m.now), note: noteOf(r, s) };
 }
