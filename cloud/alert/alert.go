@@ -1,7 +1,7 @@
 // Package alert owns alarm state: it runs the rules of protocol/alarm for every
 // box, keeps the log of every change of every alarm, and takes
 // acknowledgements. It is keyed by box; the bed is joined when an alarm is
-// raised, and it knows no patient.
+// raised, and it knows no patient, only an age.
 //
 // Alerting depends on nothing but memory: readings are evaluated in the
 // caller's goroutine, box by box, and never wait for a disk or a screen. The
@@ -369,6 +369,18 @@ func (e *Engine) Expect(_ context.Context, placed []protocol.BoxID, at time.Time
 		e.takeAll(b, at)
 		b.mu.Unlock()
 	}
+	return nil
+}
+
+// Patient says how old the patient at a box is in years, or alarm.UnknownAge, if
+// nobody lies there or the birth is not known. It is all that alerts know of a
+// patient.
+func (e *Engine) Patient(_ context.Context, id protocol.BoxID, age int) error {
+	b := e.box(id, "")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.eval.Patient(age)
+	b.dirty = true
 	return nil
 }
 

@@ -637,6 +637,13 @@ func TestTheClientIsTheEngineInAnotherProcess(t *testing.T) {
 	if r := <-sub.C; r.State != alarm.Ended {
 		t.Errorf("%+v", r)
 	}
+	if err := c.Patient(ctx, "box-1", 0); err != nil {
+		t.Error(err)
+	}
+	w.e.tick()
+	if r := <-sub.C; short(r) != "icu-1 adult-limits low active" {
+		t.Errorf("%+v", r)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

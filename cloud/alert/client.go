@@ -212,6 +212,12 @@ func (c *Client) Stop(ctx context.Context, box protocol.BoxID, user string, at t
 	return err
 }
 
+// Patient is Engine.Patient.
+func (c *Client) Patient(ctx context.Context, box protocol.BoxID, age int) error {
+	_, err := ask[any](ctx, c, "patient", call{Box: box, Age: age})
+	return err
+}
+
 // Active is Engine.Active.
 func (c *Client) Active(ctx context.Context, f Filter) ([]Record, error) {
 	return ask[[]Record](ctx, c, "active", call{Filter: f})

@@ -31,6 +31,7 @@ type call struct {
 	At     time.Time          `json:"at,omitzero"`
 	ID     string             `json:"id,omitzero"`
 	User   string             `json:"user,omitzero"`
+	Age    int                `json:"age,omitzero"`
 	Boxes  []protocol.BoxID   `json:"boxes,omitzero"`
 	State  *protocol.BoxState `json:"state,omitzero"`
 	Filter Filter             `json:"filter,omitzero"`
@@ -74,6 +75,7 @@ func (e *Engine) Handler() http.Handler {
 	})
 	serve("expect", func(ctx context.Context, c *call) (any, error) { return nil, e.Expect(ctx, c.Boxes, c.At) })
 	serve("stop", func(ctx context.Context, c *call) (any, error) { return nil, e.Stop(ctx, c.Box, c.User, c.At) })
+	serve("patient", func(ctx context.Context, c *call) (any, error) { return nil, e.Patient(ctx, c.Box, c.Age) })
 	serve("active", func(ctx context.Context, c *call) (any, error) { return e.Active(ctx, c.Filter) })
 	serve("history", func(ctx context.Context, c *call) (any, error) { return e.History(ctx, c.Filter, c.From, c.To) })
 	serve("get", func(ctx context.Context, c *call) (any, error) { return e.Get(ctx, c.ID) })

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"monitorme/cloud/alert"
@@ -24,6 +26,7 @@ type alarmModule interface {
 	BoxState(protocol.BoxState, time.Time)
 	Expect(ctx context.Context, placed []protocol.BoxID, at time.Time) error
 	Stop(ctx context.Context, box protocol.BoxID, user string, at time.Time) error
+	Patient(ctx context.Context, box protocol.BoxID, age int) error
 	Active(context.Context, alert.Filter) ([]alert.Record, error)
 	History(ctx context.Context, f alert.Filter, from, to time.Time) ([]alert.Record, error)
 	Get(ctx context.Context, id string) (alert.Record, error)
@@ -102,25 +105,37 @@ func drain(ctx context.Context, c <-chan alert.Record, changed func(*alert.Recor
 }
 
 // watchPlacements tells the alarms which boxes stand at beds, so that one that
-// never speaks is an alarm too, and when a patient leaves a bed, so that the
-// next one there does not inherit alarms.
+// never speaks is an alarm too, when a patient leaves a bed, so that the next
+// one there does not inherit alarms, and how old each is, so that limits for
+// adults do not pass for limits.
 func (s *Service) watchPlacements(ctx context.Context) error {
 	changed, stop := s.registry.Subscribe()
 	defer stop()
 	lies := map[registry.BedID]registry.PatientID{}
+	told := map[protocol.BoxID]int{}
 	for {
 		current := s.registry.Current()
 		var placed []protocol.BoxID
 		for _, p := range current.Placements {
 			placed = append(placed, p.Box)
-			_, now, _ := current.PatientIn(p.Bed)
+			patient, now, _ := current.PatientIn(p.Bed)
 			if before := lies[p.Bed]; before != "" && before != now.Patient {
 				if err := s.alerts.Stop(ctx, p.Box, "patient left the bed", time.Now().UTC()); err != nil {
 					return fmt.Errorf("stop alarms of box %s: %w", p.Box, err)
 				}
+				delete(told, p.Box)
 			}
 			lies[p.Bed] = now.Patient
+			age := years(patient.Born, time.Now())
+			if before, known := told[p.Box]; known && before == age {
+				continue
+			}
+			if err := s.alerts.Patient(ctx, p.Box, age); err != nil {
+				return fmt.Errorf("tell the alarms the age at box %s: %w", p.Box, err)
+			}
+			told[p.Box] = age
 		}
+		maps.DeleteFunc(told, func(box protocol.BoxID, _ int) bool { return !slices.Contains(placed, box) })
 		if err := s.alerts.Expect(ctx, placed, time.Now().UTC()); err != nil {
 			return fmt.Errorf("tell the alarms which boxes there are: %w", err)
 		}
@@ -130,6 +145,20 @@ func (s *Service) watchPlacements(ctx context.Context) error {
 		case <-changed:
 		}
 	}
+}
+
+// years is the age of somebody born on a day, YYYY-MM-DD, alarm.UnknownAge if
+// that is not known.
+func years(born string, now time.Time) int {
+	day, err := time.Parse(time.DateOnly, born)
+	if err != nil {
+		return alarm.UnknownAge
+	}
+	age := now.Year() - day.Year()
+	if now.Month() < day.Month() || now.Month() == day.Month() && now.Day() < day.Day() {
+		age--
+	}
+	return max(age, 0)
 }
 
 func toAPI(records []alert.Record) []api.Alert {

@@ -86,7 +86,7 @@ func (r *Rule) check() error {
 	if !slices.Contains(kinds, r.Kind) {
 		return r.bad("kind", "%q is not one of %v", r.Kind, kinds)
 	}
-	anyCode := r.Kind == Implausible || r.Kind == Doubtful || r.Kind == DeviceEvent || r.Kind == BoxSilent || r.Kind == ClockOffset
+	anyCode := r.Kind == Implausible || r.Kind == Doubtful || r.Kind == DeviceEvent || r.Kind == BoxSilent || r.Kind == ClockOffset || r.Kind == TooYoung
 	if len(r.Codes) == 0 && !anyCode {
 		return r.bad("codes", "empty, a rule of kind %s names its codes", r.Kind)
 	}
@@ -116,8 +116,8 @@ func (r *Rule) checkLimit() error {
 	switch {
 	case r.Unit != "" && !limit:
 		return r.bad("unit", "only rules of kind high and low have it")
-	case r.Limit.Valid != (limit || r.Kind == ClockOffset):
-		return r.bad("limit", "%q, rules of kind high, low and clock-offset have one, others do not", r.Limit)
+	case r.Limit.Valid != (limit || r.Kind == ClockOffset || r.Kind == TooYoung):
+		return r.bad("limit", "%q, rules of kind high, low, clock-offset and too-young have one, others do not", r.Limit)
 	case (r.Bypass.Valid || r.Episodic) && !limit:
 		return r.bad("bypass", "bypass and episodic are for rules of kind high and low")
 	case r.Valid != 0 && !limit || r.Valid > maxValid:
@@ -126,6 +126,8 @@ func (r *Rule) checkLimit() error {
 		return r.bad("unit", "empty, want the UCUM unit of the limit, such as /min")
 	case r.Kind == ClockOffset && r.Limit.Compare(protocol.Int(0)) <= 0:
 		return r.bad("limit", "%s, want seconds above 0", r.Limit)
+	case r.Kind == TooYoung && (r.Limit.Compare(protocol.Int(1)) < 0 || r.Limit.Compare(protocol.Int(25)) > 0):
+		return r.bad("limit", "%s, want 1 to 25 years", r.Limit)
 	case r.Bypass.Valid && r.Kind == Low && r.Bypass.Compare(r.Limit) >= 0:
 		return r.bad("bypass", "%s, want below the limit %s", r.Bypass, r.Limit)
 	case r.Bypass.Valid && r.Kind == High && r.Bypass.Compare(r.Limit) <= 0:

@@ -276,6 +276,8 @@ func (r *compiled) what(s *subject, ev *protocol.Event) string {
 		return "No data from the bed"
 	case ClockOffset:
 		return "Clock of the box is wrong"
+	case TooYoung:
+		return "Alarm limits are not for a patient so young"
 	}
 	if s.Source != 0 {
 		source, _ := protocol.Lookup(s.Source)

@@ -47,13 +47,15 @@ type Evaluator struct {
 	notices []*condition // of missed alarms that people are told of
 	since   int64        // what was measured before is of another patient
 
-	silent, clock condition
-	expected      int64 // placed since, cloud's clock; 0: not said
-	released      bool  // said to stand nowhere
-	contact       int64 // last heard of, cloud's clock; 0: never
-	returned      int64 // heard of again after a silence
-	resumed       int64 // we listen since
-	high          int   // active physiological alarms of high priority
+	silent, clock, young condition
+
+	age      int   // of the patient in years, or UnknownAge
+	expected int64 // placed since, cloud's clock; 0: not said
+	released bool  // said to stand nowhere
+	contact  int64 // last heard of, cloud's clock; 0: never
+	returned int64 // heard of again after a silence
+	resumed  int64 // we listen since
+	high     int   // active physiological alarms of high priority
 
 	refused   uint64
 	out       []Alarm
@@ -94,7 +96,8 @@ type series struct {
 // NewEvaluator starts a box without any history.
 func NewEvaluator(box protocol.BoxID, rules *Rules) *Evaluator {
 	e := &Evaluator{box: box, rules: rules, live: newTrack(false), late: newTrack(true)}
-	e.silent.rule, e.clock.rule = rules.silent, rules.clock
+	e.silent.rule, e.clock.rule, e.young.rule = rules.silent, rules.clock, rules.young
+	e.age = UnknownAge
 	return e
 }
 
@@ -270,9 +273,10 @@ func (e *Evaluator) align(s *series, at int64) {
 }
 
 // asleep reports whether night limits are in force at an instant: the sleep
-// status says so, is recent, and no alarm of high priority is on.
+// status says so, is recent, no alarm of high priority is on, and the patient is no
+// child.
 func (e *Evaluator) asleep(tr *track, at int64) bool {
-	if !tr.asleep || e.high > 0 && !tr.late {
+	if !tr.asleep || e.high > 0 && !tr.late || e.tooYoung() {
 		return false
 	}
 	age := at - tr.sleepAt
@@ -378,6 +382,7 @@ func (a *Alarm) sign() protocol.Sign {
 func (e *Evaluator) each(visit func(*condition)) {
 	visit(&e.silent)
 	visit(&e.clock)
+	visit(&e.young)
 	for _, s := range e.live.order {
 		for i := range s.conds {
 			visit(&s.conds[i])
@@ -444,6 +449,7 @@ func (e *Evaluator) Stop(user string, at time.Time, dst []Alarm) []Alarm {
 		c.alarm, c.phase = nil, idle
 	})
 	e.live, e.late, e.notices = newTrack(false), newTrack(true), nil
+	e.age = UnknownAge
 	e.Since(at)
 	return e.end()
 }

@@ -25,10 +25,11 @@ const (
 	Stale       Kind = "stale"        // no reading of a code although the box is in touch
 	BoxSilent   Kind = "box-silent"   // nothing from the box
 	ClockOffset Kind = "clock-offset" // the box's clock is off by more than limit seconds
+	TooYoung    Kind = "too-young"    // the patient is younger than limit years: the rules are not for them
 	DeviceEvent Kind = "event"        // an alarm or event of a device or of the box
 )
 
-var kinds = []Kind{High, Low, SensorOff, Implausible, Doubtful, Stale, BoxSilent, ClockOffset, DeviceEvent}
+var kinds = []Kind{High, Low, SensorOff, Implausible, Doubtful, Stale, BoxSilent, ClockOffset, TooYoung, DeviceEvent}
 
 // A Rule is one alarm rule as it is written in YAML; docs/ALARMS.md explains
 // each key. Rules is the checked set of them.
@@ -93,6 +94,7 @@ type Rules struct {
 	units   map[protocol.Code]protocol.Unit // of the limits
 	silent  *compiled
 	clock   *compiled
+	young   *compiled
 	byID    map[string]*compiled
 }
 
@@ -176,6 +178,8 @@ func (r *Rules) place(c *compiled) {
 		r.silent = c
 	case ClockOffset:
 		r.clock = c
+	case TooYoung:
+		r.young = c
 	case Stale:
 		for _, code := range c.Codes {
 			r.stale[code] = c

@@ -25,7 +25,8 @@ func (e *Evaluator) Expect(at time.Time) {
 	}
 }
 
-// Release says that a box stands nowhere: its silence is no alarm any more.
+// Release says that a box stands nowhere: its silence is no alarm any more, and
+// nobody's age is known.
 func (e *Evaluator) Release(at time.Time, dst []Alarm) []Alarm {
 	e.begin(dst)
 	e.released, e.expected = true, 0
@@ -37,7 +38,34 @@ func (e *Evaluator) Release(at time.Time, dst []Alarm) []Alarm {
 			e.finish(&s.stale, at.UnixMicro())
 		}
 	}
+	e.age = UnknownAge
+	e.suit(at.UnixMicro())
 	return e.end()
+}
+
+// UnknownAge is the age of a patient whose birth is not known.
+const UnknownAge = -1
+
+// Patient says how old the patient is in years, or UnknownAge. Limits for
+// adults at a child are an alarm by themselves, until somebody knows of it; see
+// Advance.
+func (e *Evaluator) Patient(age int) { e.age = age }
+
+func (e *Evaluator) tooYoung() bool {
+	r := e.young.rule
+	return r != nil && e.age != UnknownAge && float64(e.age) < r.limit
+}
+
+// suit tells whether the rules are for a patient so old.
+func (e *Evaluator) suit(n int64) {
+	c := &e.young
+	switch young := e.tooYoung(); {
+	case young && c.phase != active:
+		c.since, c.value = n, protocol.Decimal{}
+		e.raise(&subject{}, c, n, n, nil)
+	case !young && c.phase == active:
+		e.finish(c, n)
+	}
 }
 
 // Resume says that the cloud itself listens again since at, after a restart or
@@ -68,6 +96,7 @@ func (e *Evaluator) Advance(now time.Time, dst []Alarm) []Alarm {
 	e.release(n)
 	e.promote(n, false)
 	e.silence(n)
+	e.suit(n)
 	e.each(func(c *condition) { e.climb(c, n) })
 	return e.end()
 }

@@ -92,6 +92,9 @@ type saved struct {
 	Returned int64           `json:"returned,omitempty"`
 	Resumed  int64           `json:"resumed,omitempty"`
 
+	Young *savedCondition `json:"young,omitempty"`
+	Age   *int            `json:"age,omitempty"`
+
 	Since   int64            `json:"since,omitempty"`
 	Held    []savedHeld      `json:"held,omitempty"`
 	Notices []savedCondition `json:"notices,omitempty"`
@@ -102,7 +105,7 @@ func (e *Evaluator) Snapshot() ([]byte, error) {
 	s := saved{Version: snapshotVersion, Box: e.box, Streams: e.streams, Live: e.live.save(), Late: e.late.save(),
 		Silent: e.silent.save(), Clock: e.clock.save(), Expected: e.expected, Released: e.released,
 		Contact: e.contact, Returned: e.returned, Resumed: e.resumed,
-		Since: e.since}
+		Young: e.young.save(), Age: &e.age, Since: e.since}
 	for i := range e.held {
 		h, o := &e.held[i], &e.held[i].reading
 		s.Held = append(s.Held, savedHeld{o.Device, o.Channel, o.Code, o.Unit, o.Quality, o.Clock, o.At.UnixMicro(), o.Value,
@@ -166,6 +169,12 @@ func Restore(rules *Rules, snapshot []byte) (*Evaluator, []Alarm, error) {
 		e.drop(s.Clock.Alarm)
 	}
 	e.expected, e.released, e.contact, e.returned, e.resumed = s.Expected, s.Released, s.Contact, s.Returned, s.Resumed
+	if s.Young != nil && !e.young.take(s.Young) {
+		e.drop(s.Young.Alarm)
+	}
+	if s.Age != nil {
+		e.age = *s.Age
+	}
 	e.since = s.Since
 	for _, v := range s.Held {
 		e.held = append(e.held, heldReading{protocol.Observation{Device: v.Device, Channel: v.Channel, Code: v.Code, Unit: v.Unit,
@@ -291,6 +300,8 @@ func (e *Evaluator) find(a *Alarm) *condition {
 		return &e.silent
 	case rule.Kind == ClockOffset:
 		return &e.clock
+	case rule.Kind == TooYoung:
+		return &e.young
 	}
 	if a.Missed {
 		return e.noticeOf(rule, a)
