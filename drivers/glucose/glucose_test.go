@@ -23,8 +23,8 @@ func kit(t *testing.T, d drivers.Driver, dir string, opts drivertest.Options) {
 	drivertest.Run(t, d, opts)
 }
 
-// told is what the bytes say, in short.
-func told(d drivers.Decoder, wire ...[]byte) (all []string) {
+// says is what the bytes say, in short.
+func says(d drivers.Decoder, wire ...[]byte) (all []string) {
 	for _, o := range drivertest.Decode(d, slices.Concat(wire...)) {
 		if o.Kind == protocol.KindNumeric {
 			all = append(all, fmt.Sprint(o.Quality, " ", o.Value, " ", o.Delay, " ", o.DeviceTime.Format("01-02 15:04:05")))
@@ -78,7 +78,7 @@ func TestASTM(t *testing.T) {
 func FuzzASTM(f *testing.F) { drivertest.Fuzz(f, ASTM, "testdata/astm") }
 
 func TestWorkedASTM(t *testing.T) {
-	check(t, told(makeASTM(), drivertest.Load(t, "testdata/astm/testdata/worked.hex")), []string{
+	check(t, says(makeASTM(), drivertest.Load(t, "testdata/astm/testdata/worked.hex")), []string{
 		"good 115 1h15m0s 03-14 07:45:00", "questionable 115 1h0m0s 03-14 08:00:00", "overflow 602 45m0s 03-14 08:15:00", "good 142 30m0s 03-14 08:30:00"})
 }
 
@@ -108,7 +108,7 @@ func FuzzUltra2(f *testing.F) { drivertest.Fuzz(f, Ultra2, "testdata/ultra2") }
 func TestWorkedUltra2(t *testing.T) {
 	wire := drivertest.Load(t, "testdata/ultra2/testdata/worked.hex")
 	d := makeUltra2()
-	check(t, told(d, wire), []string{"good 131 4h0m0s 03-14 08:30:15"})
+	check(t, says(d, wire), []string{"good 131 4h0m0s 03-14 08:30:15"})
 	if s := d.Stats(); s.BadSums != 1 {
 		t.Errorf("stats %+v", s)
 	}
@@ -163,8 +163,8 @@ func TestWorkedOneTouch(t *testing.T) {
 			t.Errorf("% X, want %s", got, want)
 		}
 	}
-	check(t, told(makeOneTouch(&ultraEasy), drivertest.Load(t, "testdata/ultraeasy/testdata/worked.hex")), []string{"overflow 601 1h10m0s 03-14 07:30:15", "good 97 10m0s 03-14 08:30:15"})
-	check(t, told(makeOneTouch(&verio), drivertest.Load(t, "testdata/verio/testdata/worked.hex")), []string{"good 142 10m0s 03-14 08:30:15"})
+	check(t, says(makeOneTouch(&ultraEasy), drivertest.Load(t, "testdata/ultraeasy/testdata/worked.hex")), []string{"overflow 601 1h10m0s 03-14 07:30:15", "good 97 10m0s 03-14 08:30:15"})
+	check(t, says(makeOneTouch(&verio), drivertest.Load(t, "testdata/verio/testdata/worked.hex")), []string{"good 142 10m0s 03-14 08:30:15"})
 }
 
 func TestDexcom(t *testing.T) { kit(t, Dexcom, "dexcom", drivertest.Options{Joined: []string{"*"}}) }
@@ -192,14 +192,14 @@ func TestWorkedDexcom(t *testing.T) {
 	clock := appendDexcom(nil, dexOK, binary.LittleEndian.AppendUint32(nil, now+300))
 	worked := drivertest.Hex(t, "17 15 59 20 17 15 59 20 8E 00 04 90 02")
 	for name, c := range map[string]struct{ got, want []string }{
-		"G4":              {told(makeDexcom(), clock, dexcomPage(2, worked)), []string{"good 142 5m0s 03-14 08:30:15"}},
-		"G5":              {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(23, now, 142))), []string{"good 142 5m0s 03-14 08:30:15"}},
-		"G6":              {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(25, now, 142), dexcomRecord(25, now+300, 0x8000|150))), []string{"good 142 5m0s 03-14 08:30:15"}},
-		"special":         {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 5), dexcomRecord(13, now+1, 1), dexcomRecord(13, now+2, 12))), []string{"calibrating  5m0s 03-14 08:30:15", "sensor-off  4m59s 03-14 08:30:16", "missing  4m58s 03-14 08:30:17"}},
-		"high and low":    {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 401), dexcomRecord(13, now+1, 39))), []string{"overflow 401 5m0s 03-14 08:30:15", "underflow 39 4m59s 03-14 08:30:16"}},
-		"no clock":        {told(makeDexcom(), dexcomPage(2, worked)), []string{"unknown 142 0s 03-14 08:30:15"}},
-		"another size":    {told(makeDexcom(), clock, dexcomPage(5, dexcomRecord(24, now, 142))), nil},
-		"another's check": {told(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 142), make([]byte, 12), []byte{1})), nil},
+		"G4":              {says(makeDexcom(), clock, dexcomPage(2, worked)), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"G5":              {says(makeDexcom(), clock, dexcomPage(5, dexcomRecord(23, now, 142))), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"G6":              {says(makeDexcom(), clock, dexcomPage(5, dexcomRecord(25, now, 142), dexcomRecord(25, now+300, 0x8000|150))), []string{"good 142 5m0s 03-14 08:30:15"}},
+		"special":         {says(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 5), dexcomRecord(13, now+1, 1), dexcomRecord(13, now+2, 12))), []string{"calibrating  5m0s 03-14 08:30:15", "sensor-off  4m59s 03-14 08:30:16", "missing  4m58s 03-14 08:30:17"}},
+		"high and low":    {says(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 401), dexcomRecord(13, now+1, 39))), []string{"overflow 401 5m0s 03-14 08:30:15", "underflow 39 4m59s 03-14 08:30:16"}},
+		"no clock":        {says(makeDexcom(), dexcomPage(2, worked)), []string{"unknown 142 0s 03-14 08:30:15"}},
+		"another size":    {says(makeDexcom(), clock, dexcomPage(5, dexcomRecord(24, now, 142))), nil},
+		"another's check": {says(makeDexcom(), clock, dexcomPage(2, dexcomRecord(13, now, 142), make([]byte, 12), []byte{1})), nil},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s: %q, want %q", name, c.got, c.want)
@@ -229,7 +229,7 @@ func FuzzFreeStyle(f *testing.F) { drivertest.Fuzz(f, FreeStyle, "testdata/frees
 
 func TestWorkedFreeStyle(t *testing.T) {
 	d := makeFreeStyle(lite)
-	check(t, told(d, drivertest.Load(t, "testdata/freestyle/testdata/worked.hex")), []string{
+	check(t, says(d, drivertest.Load(t, "testdata/freestyle/testdata/worked.hex")), []string{
 		"good 97 2h0m0s 03-14 07:00:00", "overflow  1h0m0s 03-14 08:00:00", "good 142 30m0s 03-14 08:30:00"})
 	if s := d.Stats(); s.BadSums != 1 {
 		t.Errorf("stats %+v", s)

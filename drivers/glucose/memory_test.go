@@ -32,10 +32,10 @@ func worked(t *testing.T, dir string) []byte {
 }
 
 func TestWorkedMetersWithoutAClock(t *testing.T) {
-	check(t, told(makeCodeFree(), worked(t, "codefree")), []string{
+	check(t, says(makeCodeFree(), worked(t, "codefree")), []string{
 		"unknown 97 0s 03-13 20:05:00", "unknown 601 0s 03-14 07:15:00", "unknown 142 0s 03-14 08:30:00"})
 	d := makeAreo()
-	check(t, told(d, worked(t, "glucomen")), []string{
+	check(t, says(d, worked(t, "glucomen")), []string{
 		"unknown 115 0s 03-14 08:30:00", "unknown 97 0s 03-14 06:00:00", "unknown  0s 03-14 07:00:00"})
 	if s := d.Stats(); s.BadSums != 1 {
 		t.Errorf("stats %+v", s)
@@ -43,7 +43,7 @@ func TestWorkedMetersWithoutAClock(t *testing.T) {
 }
 
 func TestWorkedTaiDoc(t *testing.T) {
-	check(t, told(makeTaiDoc(), worked(t, "taidoc")), []string{"overflow 601 2h0m0s 03-14 07:00:00", "good 142 30m0s 03-14 08:30:00"})
+	check(t, says(makeTaiDoc(), worked(t, "taidoc")), []string{"overflow 601 2h0m0s 03-14 07:00:00", "good 142 30m0s 03-14 08:30:00"})
 	if got, want := appendTaiDoc(nil, taiValue, [4]byte{}, taiFromHost), drivertest.Hex(t, "51 26 00 00 00 00 A3 1A"); !slices.Equal(got, want) {
 		t.Errorf("% X, want % X", got, want)
 	}
@@ -54,7 +54,7 @@ func TestATaiDocOfAnotherKindIsNotReadAsGlucose(t *testing.T) {
 	model := appendTaiDoc(nil, taiModel, [4]byte{0x28, 0x31}, taiFromMeter) // TD-3128: blood pressure
 	copy(wire[taiPacket:], model)
 	d := makeTaiDoc()
-	check(t, told(d, wire), nil)
+	check(t, says(d, wire), nil)
 	d = makeTaiDoc()
 	now := time.Duration(0)
 	for range 200 {
@@ -96,11 +96,11 @@ func TestWithoutAClockTheNewestReadingTellsWhatIsTooOld(t *testing.T) {
 		}
 		return wire
 	}
-	check(t, told(makeCodeFree(), session(14, 13, 12, 2)), []string{"unknown 100 0s 03-13 08:30:00", "unknown 100 0s 03-14 08:30:00"})
+	check(t, says(makeCodeFree(), session(14, 13, 12, 2)), []string{"unknown 100 0s 03-13 08:30:00", "unknown 100 0s 03-14 08:30:00"})
 	// Its clock was set back: what came before is of nobody knows when, and kept.
-	check(t, told(makeCodeFree(), session(2, 14, 13)), []string{"unknown 100 0s 03-02 08:30:00", "unknown 100 0s 03-13 08:30:00", "unknown 100 0s 03-14 08:30:00"})
+	check(t, says(makeCodeFree(), session(2, 14, 13)), []string{"unknown 100 0s 03-02 08:30:00", "unknown 100 0s 03-13 08:30:00", "unknown 100 0s 03-14 08:30:00"})
 	// Its clock was never set.
-	check(t, told(makeCodeFree(), session(0, 14)), []string{"unknown 100 0s 01-01 00:00:00", "unknown 100 0s 03-14 08:30:00"})
+	check(t, says(makeCodeFree(), session(0, 14)), []string{"unknown 100 0s 01-01 00:00:00", "unknown 100 0s 03-14 08:30:00"})
 }
 
 // Any other byte freezes the meter: what is written is fixed, and each only
@@ -245,26 +245,6 @@ func TestAMeterThatComesBackIsNotToldAgain(t *testing.T) {
 				t.Errorf("%s: %s was told %d times", d.Name, r, times)
 			}
 		}
-	}
-}
-
-func TestWhatIsRememberedIsBounded(t *testing.T) {
-	var l ledger
-	e := func(i int) entry { return entry{"m", reading{at: int64(i)}} }
-	for i := range 3 * maxTold {
-		l.keep(e(i), 1)
-	}
-	if len(l.times) != maxTold || len(l.order) != maxTold || l.has(e(0), 1) || !l.has(e(3*maxTold-1), 1) || l.has(e(3*maxTold-1), 2) {
-		t.Errorf("%d remembered", len(l.times))
-	}
-	for i := range 3 * maxPorts {
-		toldAt(namedPort{nil, fmt.Sprint("bound ", i)})
-	}
-	if len(ports.told) != maxPorts || len(ports.order) != maxPorts {
-		t.Errorf("%d ports remembered", len(ports.told))
-	}
-	if toldAt(namedPort{nil, "p"}) != toldAt(namedPort{nil, "p"}) || toldAt(nil) == toldAt(nil) {
-		t.Error("the past of a port is not its own")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"monitorme/drivers"
 	"monitorme/drivers/framer"
+	"monitorme/drivers/ledger"
 	"monitorme/protocol"
 )
 
@@ -51,16 +52,22 @@ type store struct {
 	newest int64
 
 	now      []reading // of this read-out
-	told     *ledger
+	told     *ledger.Ledger[entry]
 	model    string
 	serial   string
 	firmware string
 }
 
+// latest is 2200-01-01 in Unix seconds.
+const latest = 7258118400
+
 // remember has readings that were emitted before not be emitted again.
-func (s *store) remember(t *ledger) { s.told = t }
+func (s *store) remember(l *ledger.Ledger[entry]) { s.told = l }
 
 func (s *store) add(r reading) {
+	if r.at < 0 || r.at >= latest {
+		r.at = 0 // no clock of a meter says that
+	}
 	if s.now = append(s.now, r); len(s.now) >= maxReadings {
 		s.flush()
 	}
@@ -70,7 +77,7 @@ func (s *store) add(r reading) {
 func (s *store) flush() {
 	slices.SortStableFunc(s.now, func(a, b reading) int { return int(max(min(a.at-b.at, 1), -1)) })
 	if s.told == nil {
-		s.told = &ledger{}
+		s.told = &ledger.Ledger[entry]{}
 	}
 	for i, r := range s.now {
 		n := 1 // the n-th that is the same
@@ -79,8 +86,8 @@ func (s *store) flush() {
 				n++
 			}
 		}
-		if e := (entry{s.model + " " + s.serial, r}); !s.told.has(e, n) && s.tell(r) {
-			s.told.keep(e, n)
+		if e := (entry{s.model + " " + s.serial, r}); !s.told.Has(e, n) && s.tell(r) {
+			s.told.Keep(e, n)
 		}
 	}
 	s.now = s.now[:0]
