@@ -27,6 +27,7 @@ import (
 	"monitorme/drivers/medibus"
 	"monitorme/drivers/medlab"
 	"monitorme/drivers/microstream"
+	"monitorme/drivers/mindray"
 	"monitorme/drivers/nellcor"
 	"monitorme/drivers/nibp"
 	"monitorme/drivers/nonin"
@@ -84,6 +85,7 @@ var Drivers = []drivers.Driver{
 	medlab.Driver,
 	microstream.Driver,
 	microstream.Module,
+	mindray.Driver,
 	nellcor.Driver,
 	nellcor.N200,
 	nibp.Accutorr,
