@@ -57,7 +57,7 @@ type asking struct {
 	round   time.Duration // when this round began
 	due     time.Duration // when the next question may be sent
 	useful  bool          // a command of this round was answered
-	flip    bool          // the other start of the check is tried
+	flip    bool          // the other start of the check is to be tried
 }
 
 // Ask implements drivers.Asker: connect, and when that was answered each
@@ -67,12 +67,11 @@ func (d *decoder) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 	if a.waiting {
 		switch {
 		case stats.Frames > a.frames || stats.BadSums > a.bad:
-			d.answered(stats.Frames > a.frames && !d.refused, now)
+			d.answered(stats.Frames > a.frames, now)
 		case now < a.until:
 			return b, a.until - now
-		default: // it may have been switched off, or not like our check
-			a.flip = a.flip != (a.turn == 0)
-			a.turn = 0
+		default:
+			d.answered(false, now)
 		}
 		a.waiting = false
 	}
@@ -92,13 +91,20 @@ func (d *decoder) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 	return appendMessage(b, text, d.start()), answerWithin
 }
 
-// answered decides what comes next.
-func (d *decoder) answered(good bool, now time.Duration) {
-	a := &d.asking
+// answered decides what comes next after an answer whose check is right, or is
+// not, or none at all. One that is right says which start the monitor has, even
+// if it is an error.
+func (d *decoder) answered(right bool, now time.Duration) {
+	a, good := &d.asking, right && !d.refused
+	if right {
+		a.flip = false
+	} else if a.turn == 0 {
+		a.flip = !a.flip
+	}
 	a.due = now
 	if a.turn == 0 {
 		if !good {
-			a.flip, a.due = !a.flip, now+retryAfter
+			a.due = now + retryAfter
 			return
 		}
 		if len(d.plan.commands) == 0 {
@@ -118,15 +124,12 @@ func (d *decoder) answered(good bool, now time.Duration) {
 }
 
 // start is the start of the check of what is sent: that of the monitor's
-// answers, or while there is none one after the other.
+// answers, 0 if there was none; and the other one where that does not help.
 func (d *decoder) start() uint16 {
-	if d.locked {
-		return d.lock
-	}
 	if d.asking.flip {
-		return 0xFFFF
+		return ^d.lock
 	}
-	return 0
+	return d.lock
 }
 
 func appendMessage(b []byte, text string, start uint16) []byte {

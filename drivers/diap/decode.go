@@ -44,16 +44,16 @@ type decoder struct {
 	framer framer.Framer
 	emit   drivers.Emit
 
-	locked bool // the start of the check is known
-	lock   uint16
-	other  int // messages in a row with the other one
+	locked bool   // the start of the check is known
+	lock   uint16 // that start
+	other  int    // messages in a row with the other one
 
-	fields  []field
-	now     []reading // of the command that is looked at
-	states  [][]state // of each command's values
-	told    bool
-	errors  []string // that were told
-	misfits int      // answers to commands of which nothing could be read
+	fields []field
+	now    []reading // of the command that is looked at
+	states [][]state // of each command's values
+	told   bool
+	failed []string // errors that were told
+	misfit bool     // it was told that an answer fits no command
 
 	asking  asking
 	current *command // that was asked; nil for connect, or if nobody asked
@@ -149,9 +149,7 @@ func (d *decoder) answer(text []byte) {
 		d.told = true
 		d.emit(protocol.Observation{Code: protocol.IdentityModel, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: d.plan.model})
 	}
-	if bytes.HasPrefix(text, []byte{'%'}) || bytes.HasPrefix(text, []byte("ERR")) {
-		d.refused = true
-		d.failure(string(text))
+	if d.refused = d.failures(text); d.refused {
 		return
 	}
 	// An answer that could be that of two commands is believed for none.
@@ -159,28 +157,44 @@ func (d *decoder) answer(text []byte) {
 	for i := range d.plan.commands {
 		if d.look(&d.plan.commands[i], text) {
 			if fits >= 0 {
-				d.misfit()
+				d.unfit()
 				return
 			}
 			fits = i
 		}
 	}
 	if fits < 0 {
-		d.misfit()
+		d.unfit()
 		return
 	}
 	d.look(&d.plan.commands[fits], text)
 	d.say(&d.plan.commands[fits], d.states[fits])
 }
 
-// misfit tells once that the settings do not fit what the monitor answers.
-func (d *decoder) misfit() {
-	if d.current == nil { // the answer to connect means nothing
+// unfit tells once that the settings do not fit what the monitor answers.
+func (d *decoder) unfit() {
+	if d.current == nil || d.misfit { // the answer to connect means nothing
 		return
 	}
-	if d.misfits++; d.misfits == 1 {
-		d.event("an answer does not have the form that the settings give it")
+	d.misfit = true
+	d.event("an answer does not have the form that the settings give it")
+}
+
+// failures tells the errors of an answer, and whether it has nothing else.
+func (d *decoder) failures(text []byte) bool {
+	all := true
+	for more := true; more; {
+		var part []byte
+		part, text, more = bytes.Cut(text, []byte{';'})
+		part = bytes.TrimSpace(part)
+		switch {
+		case bytes.HasPrefix(part, []byte{'%'}), bytes.HasPrefix(part, []byte("ERR:")):
+			d.failure(string(part))
+		case len(part) > 0:
+			all = false
+		}
 	}
+	return all
 }
 
 // failure tells each error once. Its words are the monitor's, if they are
@@ -189,10 +203,10 @@ func (d *decoder) failure(text string) {
 	if len(text) > 64 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:%_- ") != "" {
 		text = "an error"
 	}
-	if slices.Contains(d.errors, text) || len(d.errors) == maxErrors {
+	if slices.Contains(d.failed, text) || len(d.failed) == maxErrors {
 		return
 	}
-	d.errors = append(d.errors, text)
+	d.failed = append(d.failed, text)
 	d.event("the monitor answers: " + text)
 }
 

@@ -189,6 +189,7 @@ commands:
   - {ask: a, match: '(\d+)', values: [{column: 1, code: MDC_ECG_HEART_RATE}]}
   - {ask: b, match: '(\d\d)', values: [{column: 1, code: MDC_RESP_RATE}]}
 `, []string{"72", "140"}, []string{"HR good 140"}},
+		{"an error in a part of an answer", vitals, []string{"hr=72;%NO RR"}, []string{"once the monitor answers: %NO RR", "HR good 72"}},
 		{"errors are told once", vitals, []string{"ERR:BAD MSG HEADER", "%NOT CONNECTED", "%NOT CONNECTED", "ERR:{name}"},
 			[]string{"once the monitor answers: ERR:BAD MSG HEADER", "once the monitor answers: %NOT CONNECTED", "once the monitor answers: an error"}},
 	} {
@@ -321,8 +322,10 @@ func TestTheOtherStartIsTriedUntilOneIsLearnt(t *testing.T) {
 	if !slices.Equal(asked[:3], want) {
 		t.Errorf("asked %q, want %q", asked[:3], want)
 	}
-	// One that is silent at a wrong check.
-	asked = conversation(p.newDecoder(), func(r string) string {
+	// One that is silent at a wrong check, also after another was there.
+	d := p.newDecoder()
+	d.Decode(appendMessage(nil, connect, 0), func(protocol.Observation) {})
+	asked = conversation(d, func(r string) string {
 		if !strings.HasSuffix(r, "<connect>3B61\n") {
 			return ""
 		}
@@ -349,6 +352,22 @@ func TestAMonitorThatWasSwitchedOffIsConnectedAgain(t *testing.T) {
 	})
 	if connects != 2 {
 		t.Errorf("connected %d times, want 2", connects)
+	}
+}
+
+func TestACommandThatIsNotAnsweredDoesNotStopTheOthers(t *testing.T) {
+	s, _ := parse([]byte(vitals))
+	p, _ := compile(s)
+	sim := &playing{patient: drivertest.NewPatient()}
+	asked := conversation(p.newDecoder(), func(r string) string {
+		if strings.Contains(r, "hr;rr") {
+			return ""
+		}
+		return string(sim.heard(nil, []byte(r), time.Now()))
+	})
+	count := func(text string) int { return strings.Count(strings.Join(asked, ""), "<"+text+">") }
+	if count(connect) != 1 || count("t1") < 300 || count("hr;rr") < 300 {
+		t.Errorf("connect %d, t1 %d, hr;rr %d times", count(connect), count("t1"), count("hr;rr"))
 	}
 }
 

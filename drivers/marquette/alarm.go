@@ -35,19 +35,19 @@ var states = [...]string{
 	5: "alarms of the monitor are paused, its display is off",
 }
 
-// alarms is what was last told of the monitor as a whole; its zero value is a
+// standing is what was last told of the monitor as a whole; its zero value is a
 // monitor with nothing to tell.
-type alarms struct{ state, level, discharged byte }
+type standing struct{ state, level, discharged byte }
 
-// alarms tells what has changed of the monitor's alarms: an end for what was,
-// a start for what is.
-func (d *decoder) alarms(state, level, admitted byte) {
+// tellAlarms tells what has changed of the monitor's alarms: an end for what
+// was, a start for what is.
+func (d *decoder) tellAlarms(state, level, admitted byte) {
 	var discharged byte
 	if admitted == 0 {
 		discharged = 1
 	}
 	was := d.alarm
-	d.alarm = alarms{state, level, discharged}
+	d.alarm = standing{state, level, discharged}
 	change := func(was, is byte, code protocol.Code, describe func(byte) protocol.Event) {
 		if was == is {
 			return

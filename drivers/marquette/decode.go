@@ -84,7 +84,7 @@ type series struct {
 	code    protocol.Code
 	channel string
 	seen    bool // in this answer
-	here    bool // in the last one
+	here    bool // in the one before
 	off     bool
 	raw     [3]int16 // the last result of a cuff, at its first code
 }
@@ -98,7 +98,7 @@ type decoder struct {
 	count int
 	told  bool
 	all   []series
-	alarm alarms
+	alarm standing
 
 	request []byte
 	asked   bool
@@ -197,7 +197,7 @@ func (d *decoder) answer(data []byte) {
 		d.told = true
 		d.emit(protocol.Observation{Code: protocol.IdentityModel, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: model})
 	}
-	d.alarms(data[0], data[1], data[3])
+	d.tellAlarms(data[0], data[1], data[3])
 	for i := range n {
 		if k := known(d.list[i][0], d.list[i][1]); k != nil {
 			d.parameter(k, d.list[i][2], data[fixedSize+i*parameterSize+valuesAt:])
@@ -224,7 +224,7 @@ func (d *decoder) parameter(k *parameter, port byte, b []byte) {
 	first.raw, channel = raw, first.channel
 	for i, code := range k.codes {
 		s := d.find(code, channel)
-		s.seen, s.here = true, true
+		s.seen = true
 		if !again {
 			d.value(s, raw[i], good)
 		}
@@ -290,12 +290,14 @@ func (d *decoder) sensor(s *series, off bool) {
 
 // gone tells once that values are missing which the monitor no longer lists.
 func (d *decoder) gone() {
-	for i := range d.all {
-		s := &d.all[i]
-		if s.here && !s.seen {
-			s.here = false
-			d.value(s, -32767, protocol.QualityGood)
+	kept := d.all[:0]
+	for _, s := range d.all {
+		if !s.seen {
+			d.value(&s, -32767, protocol.QualityGood)
+			continue
 		}
-		s.seen = false
+		s.seen, s.here = false, true
+		kept = append(kept, s)
 	}
+	d.all = kept
 }

@@ -222,6 +222,19 @@ func TestASensorThatWorksAgainEndsItsEvent(t *testing.T) {
 	}
 }
 
+// A monitor whose ports change all the time, which none does, must not make
+// the decoder grow.
+func TestOnlyWhatIsListedIsRemembered(t *testing.T) {
+	d := makeDecoder(nil)
+	for port := range 256 {
+		a := answer(0, 0, of(2, 77, byte(port), 89, 118, 74))
+		d.Decode(slices.Concat(a, a), func(protocol.Observation) {})
+	}
+	if len(d.all) != 3 {
+		t.Errorf("%d series are remembered", len(d.all))
+	}
+}
+
 type tapped struct {
 	drivers.Port
 	wrote []byte
