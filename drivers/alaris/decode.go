@@ -41,6 +41,7 @@ type decoder struct {
 	held       []protocol.Observation
 	hasLeft    bool // the volume to be infused, or the syringe, was told
 	hasSyringe bool
+	hasDrug    bool
 
 	alarm    string // the one that stands, "" if none
 	byMark   bool   // only the mark in the status tells of it
@@ -150,8 +151,8 @@ func (d *decoder) line(text []byte) {
 		d.answered[askSerial] = true
 	case names[askProtocol]:
 		if v := f.at(0); len(v) > 0 && string(v) != d.firmware {
-			d.firmware = printable(v)
-			d.word(protocol.IdentityFirmware, d.firmware)
+			d.firmware = string(v)
+			d.word(protocol.IdentityFirmware, printable(v))
 		}
 		d.answered[askProtocol] = true
 	case names[askStatus]:
@@ -181,9 +182,9 @@ func (d *decoder) identify(serial []byte) {
 		d.forget()
 		d.swapped = true
 	}
-	d.serial = printable(serial)
+	d.serial = string(serial)
 	d.word(protocol.IdentityModel, model)
-	d.word(protocol.IdentitySerial, d.serial)
+	d.word(protocol.IdentitySerial, printable(serial))
 }
 
 const model = "Alaris Asena syringe pump"
@@ -199,9 +200,12 @@ func (d *decoder) forget() {
 		d.emit(missing(left, "mL"))
 	}
 	if d.hasSyringe {
-		d.emit(protocol.Observation{Code: syringe, Kind: protocol.KindEnumeration, Quality: protocol.QualityMissing})
+		d.word(syringe, "")
 	}
-	d.hasLeft, d.hasSyringe = false, false
+	if d.hasDrug {
+		d.word(drug, "")
+	}
+	d.hasLeft, d.hasSyringe, d.hasDrug = false, false, false
 }
 
 // interrupted is told that the pump has not answered for a while: another one
@@ -224,10 +228,11 @@ func (d *decoder) status(f *fields) {
 	if v := f.at(2); string(v) != d.mode {
 		d.mode = printable(v)
 	}
-	d.wordOr(state, d.mode, protocol.QualityGood)
+	d.word(state, d.mode)
 	d.emit(number(rate, f.at(3), f.at(4), "mL/h"))
-	if v := f.at(5); len(v) > 0 {
+	if v := f.at(5); len(v) > 0 || d.hasDrug {
 		d.wordOr(drug, printable(v), protocol.QualityQuestionable) // never seen with a text
+		d.hasDrug = len(v) > 0
 	}
 	d.emit(number(infused, f.at(6), f.at(7), "mL"))
 	d.emit(number(pressure, f.at(8), f.at(9), "mm[Hg]"))

@@ -100,7 +100,9 @@ func (a *asker) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 		switch {
 		case a.answered[a.pending]:
 			a.waiting, a.useful, a.failures, a.vain[a.pending] = false, true, 0, 0
-			a.rest = now + gap
+			if a.rest = now + gap; len(a.held) > 0 { // whose is it?
+				a.due[askStatus] = min(a.due[askStatus], now)
+			}
 		case now < a.until:
 			return b, a.until - now
 		case !a.again:
