@@ -25,12 +25,16 @@ type memory struct {
 	mu   sync.Mutex
 	seed maphash.Seed
 
+	named    string // the PV1-3 that was heard last
+	parts    []string
 	location uint64 // hash of the place that the connection is bound to, 0 none
 	patient  uint64 // hash of the patient heard last, 0 none
 	foreign  uint64 // messages that were dropped
 	own      int    // messages of our bed since
 	told     bool   // that there are others
 
+	born     time.Time // the clock of pace
+	pace     pace
 	messages uint64     // with results
 	recent   [16]uint64 // hashes of the last messages
 	next     int
@@ -73,7 +77,7 @@ type paths struct {
 }
 
 func newMemory() *memory {
-	return &memory{seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{}, unread: map[string]bool{},
+	return &memory{born: time.Now(), seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{}, unread: map[string]bool{},
 		ids: map[string]identifier{}, names: map[string]unitRead{}}
 }
 
@@ -148,7 +152,12 @@ func (p *plan) at(parts []string) bool {
 // who changes without a location may be anybody.
 func (d *decoder) ours(location, patient hl7v2.Value) bool {
 	m := d.memory
-	parts := place(location)
+	parts := m.parts
+	if string(location.Raw()) != m.named || !d.usual {
+		if parts = place(location); d.usual {
+			m.named, m.parts = string(location.Raw()), parts
+		}
+	}
 	var here, who uint64
 	if len(parts) > 0 {
 		here = m.hash(strings.Join(parts, "^"))

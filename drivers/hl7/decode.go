@@ -3,7 +3,6 @@ package hl7
 import (
 	"strings"
 	"time"
-	"unicode"
 
 	"monitorme/drivers"
 	"monitorme/drivers/hl7v2"
@@ -18,21 +17,24 @@ type decoder struct {
 	message hl7v2.Message
 	long    uint64
 
-	answering bool
-	now       time.Time
+	answering bool          // it runs at a port
+	now       time.Time     // for the answers
+	arrived   time.Duration // since the memory began
 	replier   hl7v2.Replier
 	answers   []byte
 
 	// Of the message that is read.
-	sent     stamp  // MSH-7
-	demo     bool   // it is a test
-	usual    bool   // its delimiters
-	alarms   bool   // it is an ORU^R40
-	mine     []bool // of each patient of the message
-	wave     wave   // that has begun
-	alarm    alarm  // likewise
-	from, to stamp  // OBR-7, OBR-8
-	count    uint64 // its number
+	count  uint64        // its number
+	sent   stamp         // MSH-7
+	late   time.Duration // how much later than others it came
+	demo   bool          // it is a test
+	usual  bool          // its delimiters
+	alarms bool          // it is an ORU^R40
+	mine   []bool        // of each patient of the message
+	from   stamp         // OBR-7
+	wave   wave          // that has begun
+	alarm  alarm         // likewise
+	people people        // whom it speaks of
 }
 
 // A stamp is a time of a message.
@@ -111,7 +113,11 @@ func (d *decoder) results() bool {
 	d.usual = m.Delimiters() == hl7v2.Usual
 	d.alarms = m.Header().Field(9).Component(2).Is("R40")
 	d.sent = d.stamp(m.Header().Field(7))
-	d.from, d.to = stamp{}, stamp{}
+	d.late, d.from = 0, stamp{}
+	d.people = people{names: d.people.names[:0]}
+	if clock := m.Header().Field(7).Raw(); d.answering && !d.sent.IsZero() && len(clock) >= 14 { // to the second
+		d.late = d.memory.pace.late(d.arrived, d.sent.Time)
+	}
 	ours, others := d.survey()
 	if ours {
 		d.identity()
@@ -126,7 +132,7 @@ func (d *decoder) results() bool {
 				who++
 			}
 			if s.Is("OBR") {
-				d.from, d.to = d.stamp(s.Field(7)), d.stamp(s.Field(8))
+				d.from = d.stamp(s.Field(7))
 			}
 		case s.Is("OBX"):
 			who = max(who, 0)
@@ -233,69 +239,11 @@ func (d *decoder) stamp(v hl7v2.Value) stamp {
 	return stamp{t, zoned}
 }
 
-// age is how long before the message was sent t was, if that can be told.
+// age is how long before its message arrived t was, as far as that can be told:
+// how long before the message was sent, and how late that came.
 func (d *decoder) age(t stamp) time.Duration {
 	if t.IsZero() || d.sent.IsZero() || t.zoned != d.sent.zoned && !d.plan.zoned {
-		return 0
+		return d.late
 	}
-	return min(max(d.sent.Sub(t.Time), 0), 366*24*time.Hour)
-}
-
-// personal tells whether a text that is to leave the driver has something in it
-// that the message says of a person.
-func (d *decoder) personal(text string) bool {
-	text = strings.ToLower(text)
-	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	for s := range d.message.Segments() {
-		first, last := 2, 40
-		switch {
-		case s.Is("PID"), s.Is("NK1"), s.Is("GT1"), s.Is("IN1"), s.Is("MRG"):
-		case s.Is("PV1"):
-			first, last = 7, 19 // staff, visit number
-		default:
-			continue
-		}
-		for n := first; n <= last; n++ {
-			parts := 20
-			if s.Is("PID") && (n <= 4 || n == 18 || n >= 20) {
-				parts = 1 // of an identifier: the others say who gave it
-			}
-			for r := range s.Field(n).Repetitions() {
-				if mentions(text, words, r, parts) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// mentions tells whether text, whose words are given, contains one of the
-// first components of a field.
-func mentions(text string, words []string, v hl7v2.Value, components int) bool {
-	for i := range components {
-		for j := range 4 {
-			if names(text, words, strings.ToLower(v.Component(i+1).Sub(j+1).Text())) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// names tells whether text, whose words are given, contains a name. Single
-// letters are no names, and two of them only as a word.
-func names(text string, words []string, name string) bool {
-	switch n := len([]rune(name)); {
-	case n < 2:
-		return false
-	case n == 2:
-		for _, w := range words {
-			if w == name {
-				return true
-			}
-		}
-		return false
-	}
-	return strings.Contains(text, name)
+	return min(max(d.sent.Sub(t.Time), 0)+d.late, 366*24*time.Hour)
 }

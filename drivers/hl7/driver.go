@@ -86,7 +86,8 @@ func (p *plan) codes() []protocol.Code {
 // run is drivers.Listen, and acknowledges what it has emitted.
 func (p *plan) run(remembered func() *memory) func(context.Context, drivers.Port, drivers.Emit) error {
 	return func(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
-		d := p.newDecoder(remembered())
+		m := remembered()
+		d := p.newDecoder(m)
 		d.answering = true
 		sink, _ := port.(drivers.StatsSink)
 		buf := make([]byte, 16<<10)
@@ -94,7 +95,7 @@ func (p *plan) run(remembered func() *memory) func(context.Context, drivers.Port
 		defer stop()
 		for {
 			n, err := port.Read(buf)
-			d.now = time.Now().In(p.zone) // for the answers only
+			d.now, d.arrived = time.Now().In(p.zone), time.Since(m.born)
 			d.Decode(buf[:n], emit)
 			if sink != nil {
 				sink.ReportStats(d.Stats())

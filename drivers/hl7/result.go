@@ -150,8 +150,10 @@ func (d *decoder) channel(id identifier, path []byte) string {
 	return where
 }
 
-// placed tells whether s is digits and points only, as places are.
-func placed(s string) bool { return strings.Trim(s, "0123456789.") == "" }
+// placed tells whether s is digits and points, as places are and nobody's name.
+func placed(s string) bool {
+	return strings.Trim(s, "0123456789.") == "" && strings.Contains(s, ".")
+}
 
 // track gives what was last said of a value, or nil if there are too many.
 func (d *decoder) track(code protocol.Code, channel string) *series {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -242,5 +243,35 @@ func TestAlarmsOfTheSimulatedMonitorBeginAndEnd(t *testing.T) {
 		<-done
 		<-done
 		expect(t, "alarm", phases, "start", "continue", "end")
+	})
+}
+
+func TestStoredMessagesAreAsOldAsTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host, device := drivertest.NewWire()
+		done := make(chan error, 1)
+		d := Driver.Fresh()
+		var delays []time.Duration
+		go func() {
+			done <- d.Run(t.Context(), host, func(o protocol.Observation) {
+				if o.Code == protocol.HeartRate {
+					delays = append(delays, o.Delay)
+				}
+			})
+		}()
+		go io.Copy(io.Discard, device)
+		send := func(clock string) { device.Write([]byte(at(clock, obx("72")))) }
+		send("20261120092800")
+		time.Sleep(10 * time.Minute)
+		send("20261120092801") // stored
+		send("20261120093300")
+		send("20261120093800")
+		synctest.Wait()
+		device.Close()
+		<-done
+		want := []time.Duration{0, 599 * time.Second, 5 * time.Minute, 0}
+		if !slices.Equal(delays, want) {
+			t.Errorf("delays %v, want %v", delays, want)
+		}
 	})
 }

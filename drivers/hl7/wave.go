@@ -45,6 +45,9 @@ func (w *wave) begin(d *decoder, s hl7v2.Segment, id identifier, channel string)
 func (w *wave) companion(s hl7v2.Segment, n int) bool {
 	name := s.Field(3).Component(2)
 	rate := name.Is("MDC_ATTR_SAMP_RATE")
+	if !s.Field(3).Component(3).Is("MDC") { // a vendor's number
+		n = 0
+	}
 	step := n == resolution || name.Is("MDC_ATTR_NU_MSMT_RES")
 	inop := n == waveInop || n == waveInopEvent || name.Is("MDC_EVT_INOP")
 	if !rate && !step && !inop && !begins(name, "MDC_ATTR_") {
@@ -97,8 +100,8 @@ func (w *wave) flush(d *decoder) {
 	}
 	scale.Exponent -= int8(places)
 	whole := length(len(raw), w.rate)
-	first := max(whole, 0)
-	if old := d.age(d.from); old > whole+2*time.Second {
+	first := whole + d.late
+	if old := d.age(d.from); old > first+2*time.Second {
 		first = old
 	}
 	block := min(max(int(uint64(w.rate)*uint64(blockLength/time.Millisecond)/1_000_000), 1), protocol.MaxSamples)

@@ -50,6 +50,9 @@ func (v Value) Repetitions() iter.Seq[Value] { return v.pieces(v.how.Repetition)
 // Components are all components of the value; an empty one has none.
 func (v Value) Components() iter.Seq[Value] { return v.pieces(v.how.Component) }
 
+// Subs are all subcomponents of a component; an empty one has none.
+func (v Value) Subs() iter.Seq[Value] { return v.pieces(v.how.Sub) }
+
 func (v Value) pieces(separator byte) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		rest, more := v.raw, len(v.raw) > 0
