@@ -33,6 +33,7 @@ import (
 	"monitorme/drivers/nonin"
 	"monitorme/drivers/openbci"
 	"monitorme/drivers/openeeg"
+	"monitorme/drivers/phd"
 	"monitorme/drivers/pulsesensor"
 	"monitorme/drivers/puritanbennett"
 	"monitorme/drivers/servoi"
@@ -89,6 +90,7 @@ var Drivers = []drivers.Driver{
 	nellcor.Driver,
 	nellcor.N200,
 	nibp.Accutorr,
+	nibp.Beurer,
 	nibp.NIBScan,
 	nibp.SunTech,
 	nonin.Driver,
@@ -99,6 +101,7 @@ var Drivers = []drivers.Driver{
 	openbci.Driver,
 	openeeg.Driver,
 	pulsesensor.Driver,
+	phd.Driver,
 	puritanbennett.Driver,
 	puritanbennett.Waves,
 	servoi.Driver,

@@ -14,7 +14,7 @@ import (
 
 // memories are drivers that only read what was measured some time, nobody knows
 // when: none of their values may be shown as of now.
-var memories = map[string]bool{"codefree": true, "glucomen": true}
+var memories = map[string]bool{"codefree": true, "glucomen": true, "nibp-beurer": true}
 
 // notModelled are drivers of signs that modelled patients do not have.
 var notModelled = map[string]string{"bis": "the brain's waves", "lc101": "carbon dioxide"}

@@ -1,10 +1,10 @@
 // Package nibp is the drivers of blood pressure modules and monitors with a
 // cuff: SunTech Advantage, ASCII modules of the NIBScan family, Datascope
-// Accutorr 3. docs/devices/nibp.md describes them.
+// Accutorr 3, Beurer BM58. docs/devices/nibp.md describes them.
 //
-// They only listen to measurements that somebody else starts. What can be sent
-// is three fixed questions, each of which only reads: an unknown byte could
-// inflate a cuff on a patient. Never add a command here that does not read.
+// They only listen to measurements that somebody else starts, or read what was
+// measured. What can be sent is a few fixed questions, each of which only reads:
+// an unknown byte could inflate a cuff on a patient. Never add a command here that does not read.
 package nibp
 
 import (

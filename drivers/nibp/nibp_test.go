@@ -49,7 +49,7 @@ func FuzzNIBScan(f *testing.F)  { drivertest.Fuzz(f, NIBScan, "testdata/nibscan"
 func FuzzAccutorr(f *testing.F) { drivertest.Fuzz(f, Accutorr, "testdata/accutorr") }
 
 func BenchmarkDecoder(b *testing.B) {
-	for name, d := range map[string]drivers.Driver{"suntech": SunTech, "nibscan": NIBScan, "accutorr": Accutorr} {
+	for name, d := range map[string]drivers.Driver{"suntech": SunTech, "nibscan": NIBScan, "accutorr": Accutorr, "beurer": Beurer} {
 		b.Run(name, func(b *testing.B) {
 			drivertest.Bench(b, d, drivertest.Load(b, "testdata/"+name+"/testdata/worked.hex"))
 		})
