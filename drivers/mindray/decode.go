@@ -59,11 +59,12 @@ type decoder struct {
 	// By place. Numbers wait for their validity.
 	waiting []bool
 	read    []reading
-	state   []int8    // validity, unsaid if there was none
-	shown   []bool    // the last emission had a number
-	last    []reading // of results
-	others  int       // messages that were no validity, since a number waits
-	doubts  int       // numbers of which it was never said
+	state   []int8             // validity, unsaid if there was none
+	shown   []bool             // the last emission had a number
+	last    []reading          // of results
+	number  []protocol.Decimal // the last of last that was one
+	others  int                // messages that were no validity, since a number waits
+	doubts  int                // numbers of which it was never said
 	results [sources]result
 
 	alarms [2][]alarm
@@ -88,7 +89,7 @@ const (
 func newDecoder(s Settings) *decoder {
 	n := len(parameters)
 	d := &decoder{Settings: s, waiting: make([]bool, n), read: make([]reading, n), state: make([]int8, n), shown: make([]bool, n), last: make([]reading, n),
-		seed: maphash.MakeSeed()}
+		number: make([]protocol.Decimal, n), seed: maphash.MakeSeed()}
 	for i := range n {
 		d.state[i], d.last[i].place = unsaid, -1
 	}
@@ -281,7 +282,7 @@ func (d *decoder) release(i int) {
 // before was measured now. Of the first nobody knows how old it is.
 func (d *decoder) result(of source, results bool) {
 	var newest time.Time
-	changed, number, here := false, false, false
+	changed, number, other, here := false, false, false, false
 	for _, r := range d.batch {
 		if !r.once || parameters[r.place].source != of {
 			continue
@@ -289,7 +290,7 @@ func (d *decoder) result(of source, results bool) {
 		here = true
 		changed = changed || differs(r, d.last[r.place])
 		if r.v.Valid {
-			number = true
+			number, other = true, other || r.v != d.number[r.place]
 			if r.at.After(newest) {
 				newest = r.at
 			}
@@ -302,7 +303,7 @@ func (d *decoder) result(of source, results bool) {
 		return
 	case !number:
 	case newest.IsZero():
-		s.fresh = s.known && !results // with a result comes its time: without it, it is none of now
+		s.fresh = s.known && other && !results // with a result comes its time: without it, it is none of now
 	case newest.Before(s.at): // the monitor's clock was changed, or it is an old one
 		s.fresh, s.at = false, newest
 	case newest.After(s.at):
@@ -313,7 +314,9 @@ func (d *decoder) result(of source, results bool) {
 		if !r.once || parameters[r.place].source != of || !newest.IsZero() && !differs(r, d.last[r.place]) {
 			continue
 		}
-		d.last[r.place] = r
+		if d.last[r.place] = r; r.v.Valid {
+			d.number[r.place] = r.v
+		}
 		q := protocol.QualityUnknown
 		if s.fresh && (r.at.Equal(s.at) || newest.IsZero()) {
 			q = protocol.QualityGood

@@ -86,11 +86,14 @@ func (d *decoder) measure(o *protocol.Observation, r reading) {
 // advise tells once what is to be set, for values that are not shown for want
 // of it.
 func (d *decoder) advise(of scale) {
+	if of == difference {
+		of = temperature
+	}
 	if d.advised[of] {
 		return
 	}
 	d.advised[of] = true
-	key := "temperature"
+	key := ""
 	for _, c := range d.choices() {
 		if c.of == of {
 			key = c.key
