@@ -22,7 +22,12 @@ const (
 var nightFloor = map[protocol.Code]protocol.Decimal{
 	protocol.HeartRate: protocol.Int(40),
 	protocol.PulseRate: protocol.Int(40),
+	149514:             protocol.Int(40), // MDC_PULS_RATE
 	protocol.SpO2:      protocol.Int(88),
+	150472:             protocol.Int(88), // MDC_PULS_OXIM_SAT_O2_ART_LEFT
+	150476:             protocol.Int(88), // MDC_PULS_OXIM_SAT_O2_ART_RIGHT
+	160296:             protocol.Int(88), // MDC_PULS_OXIM_SAT_O2_PRE_DUCTAL
+	160300:             protocol.Int(88), // MDC_PULS_OXIM_SAT_O2_POST_DUCTAL
 }
 
 func (s *set) check() error {
