@@ -61,7 +61,7 @@ func (d *decoder) snapshot(id int) {
 			left = append(left, a)
 			continue
 		}
-		d.event(protocol.Event{Phase: protocol.PhaseEnd, Priority: a.priority, Type: kind, Text: a.text})
+		d.event(protocol.Event{Phase: protocol.PhaseEnd, Priority: a.priority, Type: kind, Text: a.text}, time.Time{})
 	}
 	*known = left
 }
@@ -116,12 +116,14 @@ func priority(stars, level int, kind protocol.AlarmType) protocol.Priority {
 	return protocol.PriorityLow
 }
 
-func (d *decoder) event(e protocol.Event, at ...time.Time) {
-	o := protocol.Observation{Code: protocol.EventAlarm, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e}
-	if len(at) > 0 {
-		o.DeviceTime = at[0]
-	}
-	d.emit(o)
+// event emits an alarm; at is the monitor's time of it, zero if none.
+func (d *decoder) event(e protocol.Event, at time.Time) {
+	d.emit(protocol.Observation{Code: protocol.EventAlarm, Kind: protocol.KindEvent, Quality: protocol.QualityGood, DeviceTime: at, Event: &e})
+}
+
+// advise emits what somebody at the monitor or the box must know or do.
+func (d *decoder) advise(of protocol.AlarmType, p protocol.Priority, text string) {
+	d.event(protocol.Event{Phase: protocol.PhaseOnce, Priority: p, Type: of, Text: text}, time.Time{})
 }
 
 // admission notices that the patient is another one. Of what the message says
@@ -149,7 +151,7 @@ func (d *decoder) admission() {
 		d.admits = true
 		return
 	}
-	d.event(protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmAdvisory, Text: "the patient was changed at the monitor"})
+	d.advise(protocol.AlarmAdvisory, protocol.PriorityLow, "the patient was changed at the monitor")
 	for i, is := range d.shown { // it was of another one
 		if is {
 			d.say(reading{place: i}, protocol.QualityMissing)
@@ -187,8 +189,7 @@ func (d *decoder) crowd() {
 		return
 	}
 	d.several = true
-	d.event(protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityMedium, Type: protocol.AlarmTechnical,
-		Text: "this connection carries more than one bed, and its values are not read: connect to the monitor itself"})
+	d.advise(protocol.AlarmTechnical, protocol.PriorityMedium, "this connection carries more than one bed, and its values are not read: connect to the monitor itself")
 	for i := range d.shown {
 		if d.waiting[i] = false; d.shown[i] {
 			d.say(reading{place: i}, protocol.QualityMissing)

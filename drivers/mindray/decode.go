@@ -270,8 +270,7 @@ func (d *decoder) release(i int) {
 		if d.Validity == none {
 			q = protocol.QualityGood
 		} else if d.doubts++; d.doubts == manyDoubts {
-			d.event(protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmAdvisory,
-				Text: "values are not shown because the monitor does not say whether they are valid: see validity in the settings of this device"})
+			d.advise(protocol.AlarmAdvisory, protocol.PriorityLow, "values are not shown because the monitor does not say whether they are valid: see validity in the settings of this device")
 		}
 	}
 	d.say(d.read[i], q)

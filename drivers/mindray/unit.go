@@ -61,7 +61,7 @@ func (d *decoder) measure(o *protocol.Observation, r reading) {
 	p := &parameters[r.place]
 	u := d.unit(r)
 	if u == badUnit {
-		d.advise(p.scale)
+		d.missing(p.scale)
 		o.Quality = protocol.QualityUnknown
 		return
 	}
@@ -83,9 +83,9 @@ func (d *decoder) measure(o *protocol.Observation, r reading) {
 	o.Quality, o.Value, o.Unit = protocol.QualityInvalid, r.v, u
 }
 
-// advise tells once what is to be set, for values that are not shown for want
+// missing tells once what is to be set, for values that are not shown for want
 // of it.
-func (d *decoder) advise(of scale) {
+func (d *decoder) missing(of scale) {
 	if of == difference {
 		of = temperature
 	}
@@ -99,6 +99,5 @@ func (d *decoder) advise(of scale) {
 			key = c.key
 		}
 	}
-	d.event(protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmAdvisory,
-		Text: "values are not shown because the monitor does not say their unit: set " + key + " in the settings of this device"})
+	d.advise(protocol.AlarmAdvisory, protocol.PriorityLow, "values are not shown because the monitor does not say their unit: set "+key+" in the settings of this device")
 }
