@@ -52,9 +52,13 @@ func (d *decoder) alarms(p *pump) {
 	field(pAlarm1, alarm1Mask, &alarm1Bits)
 	field(pAlarm2, alarm2Mask, &alarm2Bits)
 	field(pPreAlarm, preAlarmMask, &preAlarmBits)
+	if is, ok := d.flag(pKVO); ok {
+		set(kvoRuns, is)
+	}
 	if run, ok := d.bits(pRunState); ok {
-		set(otherAlarm, on>>otherAlarm&1 != 0 || run&runAlarm != 0 && on&alarmMask == 0)
-		set(otherPreAlarm, on>>otherPreAlarm&1 != 0 || run&runPre != 0 && on&preAlarmMask == 0)
+		set(kvoRuns, run&runKVO != 0)
+		set(otherAlarm, run&runAlarm != 0 && on&alarmMask == 0)
+		set(otherPreAlarm, run&runPre != 0 && on&preAlarmMask == 0)
 	}
 	if is, ok := d.flag(pMains); ok {
 		set(onBattery, !is)
@@ -69,6 +73,10 @@ func (d *decoder) alarms(p *pump) {
 	}
 	changed := (p.alarms ^ on) & told
 	p.alarms ^= changed
+	if p.again {
+		p.again = false
+		changed |= p.alarms & on
+	}
 	for id := range noAlarm {
 		switch {
 		case changed>>id&1 == 0:

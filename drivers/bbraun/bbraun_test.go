@@ -15,7 +15,7 @@ import (
 // would be changed to less.
 var options = drivertest.Options{
 	Settle: 8 * time.Second,
-	Expect: []protocol.Code{rate, volumeLeft, ours("VOLUME"), pressure, inSyringe, ours("BOLUS_RATE"), bolus},
+	Expect: []protocol.Code{rate, volumeLeft, infused, pressure, inSyringe, bolusRate, bolus},
 }
 
 func TestDriver(t *testing.T) {
@@ -182,6 +182,9 @@ func TestStates(t *testing.T) {
 		"PUMPSTAT,7":                       "standby",
 		"PUMPSTAT,0":                       "off",
 		"DSSTATUS,00051":                   "",
+		"INM1,1 INM2,0 INM10,0":            "",
+		"INM6,1":                           "standby",
+		"INM2,1":                           "bolus",
 		"INM3,_NV RUNSTATE,0x2 PUMPSTAT,a": "",
 	} {
 		got := ""
@@ -220,9 +223,39 @@ func TestAlarmsBeginAndEnd(t *testing.T) {
 		"1-1 drops Alarm end high: pump 1-1: drops missing or not as they should be", "1-1 other Alarm start high: pump 1-1: alarm", "1-1 other-pre Alarm start low: pump 1-1: pre-alarm")
 
 	d = newTalk()
+	expect(t, "KVO", says("INM10,1", "RUNSTATE,40"), "1-1 Pump good KVO", "1-1 kvo Alarm start medium: pump 1-1: only keeps the vein open")
+	expect(t, "KVO is over", says("INM10,0", "RUNSTATE,2", "PREALARM,0"), "1-1 Pump good infusing", "1-1 kvo Alarm end medium: pump 1-1: only keeps the vein open")
+
+	d = newTalk()
 	expect(t, "a fault of last year", says("LASTDA,1203"))
 	expect(t, "a fault of now", says("LASTDA,1204"), "1-1 fault Malfunction once high: pump 1-1: device alarm 1204")
 	expect(t, "the same", says("LASTDA,1204"))
+}
+
+func TestAfterASilenceWhatStandsIsToldAgain(t *testing.T) {
+	d := newTalk()
+	both := func() []string {
+		return d.says(pumpText("11", "INA3,1", "INA15,0"), pumpText("12", "GNERR,41"), "9,50100,GNERR,51")
+	}
+	all := []string{"1-1 pressure Alarm start high: pump 1-1: pressure high", "1-2 link Alarm start medium: pump 1-2: the rack cannot reach it",
+		"topology Alarm start medium: the rack does not know where its pumps are"}
+	expect(t, "at first", both(), all...)
+	expect(t, "later", both())
+	d.standAgain()
+	expect(t, "after a silence", both(), all...)
+	expect(t, "and once", both())
+}
+
+func TestAnAnswerLikeTheLastAllocatesNothing(t *testing.T) {
+	d := makeDecoder("")
+	wire := appendBlock(nil, "ICU07", pumpText("11", "GNMODEL,688N", "INNR,1", "INRT,5.0", "INSOL,NaCl", "INSOLSN,NaCl", "INSYR,50", "INM3,1", "INDORT,5", "INDORTU,71",
+		"INBOVAL,2", "INBOCNT,1", "INA3,1", "ALARM1,1024", "LASTDA,1203", "PATID,1"), true, stuffed)
+	n := 0
+	emit := func(protocol.Observation) { n++ }
+	d.Decode(wire, emit)
+	if got := testing.AllocsPerRun(100, func() { d.Decode(wire, emit) }); got > 0 || n == 0 { // but for the time left, which is converted
+		t.Errorf("%v allocations, %d observations", got, n)
+	}
 }
 
 func TestEachAlarmHasAPlaceOfItsOwn(t *testing.T) {
@@ -285,7 +318,9 @@ func TestAPumpIsRemovedAndComesBack(t *testing.T) {
 	expect(t, "no pump at all", d.says("9,50100,GNERR,11"), "1-O Absent start none: pump 1-O: removed from the rack", "1-O Rate missing", "1-O Pump missing")
 	expect(t, "still none", d.says("9,50100,GNERR,11"))
 	expect(t, "another pump in its place", d.says(pumpText("11", "INNR,3", "INRT,7.0")), "1-1 Serial good 3", "1-1 Absent end none: pump 1-1: in the rack again", "1-1 Rate good 7.0 mL/h")
-	expect(t, "exchanged between two answers", d.says(pumpText("11", "INNR,4", "INRT,8.0")), "1-1 Rate missing", "1-1 Serial good 4", "1-1 Rate good 8.0 mL/h")
+	expect(t, "exchanged between two answers", d.says(pumpText("11", "INNR,4", "INRT,8.0", "INM3,1")), "1-1 Rate missing", "1-1 Serial good 4", "1-1 Rate good 8.0 mL/h", "1-1 Pump good infusing")
+	expect(t, "exchanged while it ran", d.says(pumpText("11", "INNR,5", "INRT,9.0")),
+		"1-1 gone Alarm once medium: pump 1-1: removed from the rack, or not reached, while it ran or gave an alarm", "1-1 Rate missing", "1-1 Pump missing", "1-1 Serial good 5", "1-1 Rate good 9.0 mL/h")
 }
 
 func TestAPumpThatTwoAnswersLackIsRemoved(t *testing.T) {

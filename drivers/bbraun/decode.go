@@ -19,7 +19,6 @@ type news struct {
 	reply   byte // to the newest block: ACK, NAK, 0 if none came
 	last    bool // no block follows the newest one
 	alive   bool // the answer to ALIVE
-	version bool // the answer to VERSION
 	data    bool // something of a pump, or that there is none
 	refused bool // the rack did not understand
 	foreign bool // of a bed that is not ours
@@ -48,7 +47,8 @@ type decoder struct {
 	// Of the rack.
 	badTopology bool
 	refusals    int
-	words       []byte
+	again       bool // what stands is to be told again
+	scratch     []byte
 }
 
 func newDecoder() drivers.Decoder { return makeDecoder("") }
@@ -114,6 +114,10 @@ func (d *decoder) ours(bed []byte) bool {
 		d.other = string(bed)
 		return false
 	case d.away:
+		if d.again {
+			d.again = false
+			d.otherBed(protocol.PhaseStart)
+		}
 		return false
 	}
 	for _, p := range d.pumps {
@@ -219,7 +223,6 @@ func (d *decoder) rackSays(name []byte) bool {
 	case string(name) == "GNACK":
 		d.news.alive = true
 	case len(name) >= 2 && name[0] == 'V' && name[1] >= '0' && name[1] <= '9':
-		d.news.version = true
 		if d.version != string(name) {
 			d.version = string(name)
 			d.identity("", protocol.IdentityFirmware, "BCC "+text(name))
@@ -238,14 +241,15 @@ func (d *decoder) failure(value []byte) bool {
 		return false
 	case code == 68 || code == 811:
 		d.news.refused = true
-		if d.refusals++; d.refusals == 2 { // the first may be of a request in the wrong form
+		if d.refusals++; d.refusals == 2 || d.refusals > 2 && d.again { // the first may be of a request in the wrong form
+			d.again = false
 			d.rackEvent("refused", protocol.PhaseStart, medium, "the rack refuses to answer")
 		}
 		return true
 	case code >= 50 && code <= 59:
 		d.news.data, d.answered, d.topology = true, true, true
-		if !d.badTopology {
-			d.badTopology = true
+		if !d.badTopology || d.again {
+			d.badTopology, d.again = true, false
 			d.rackEvent("topology", protocol.PhaseStart, medium, "the rack does not know where its pumps are")
 		}
 	case d.place == rack && code == 11:
@@ -322,7 +326,18 @@ func (d *decoder) answerEnds() {
 	if d.refusals >= 2 {
 		d.rackEvent("refused", protocol.PhaseEnd, medium, "the rack refuses to answer")
 	}
-	d.answered, d.topology, d.refusals = false, false, 0
+	d.answered, d.topology, d.refusals, d.again = false, false, 0, false
+}
+
+// standAgain makes what stands be told again when it is next heard of: after a
+// silence the cloud waits for that.
+func (d *decoder) standAgain() {
+	d.again = true
+	for _, p := range d.pumps {
+		if p != nil {
+			p.again = true
+		}
+	}
 }
 
 func (d *decoder) event(channel string, code protocol.Code, e protocol.Event) {

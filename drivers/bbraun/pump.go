@@ -37,6 +37,7 @@ type pump struct {
 	seen        bool // in this answer
 	missed      int  // answers in turn
 	running     bool
+	again       bool // what stands is to be told again
 
 	alarms uint64 // bit by alarmID
 	bolus  string // counter and volume of the last one
@@ -92,8 +93,15 @@ func (d *decoder) blank(p *pump) {
 	p.known = 0
 }
 
-// remove handles that p is not in the rack any more. That a pump which ran or
-// gave an alarm is gone has to be seen by somebody.
+// gone tells that p is gone if it ran or gave an alarm: that has to be seen
+// by somebody.
+func (d *decoder) gone(p *pump) {
+	if p.running || p.grave() {
+		d.pumpEvent(p, "gone", protocol.EventAlarm, protocol.Event{Phase: protocol.PhaseOnce, Priority: medium, Text: "removed from the rack, or not reached, while it ran or gave an alarm"})
+	}
+}
+
+// remove handles that p is not in the rack any more.
 func (d *decoder) remove(p *pump) {
 	if p == nil {
 		return
@@ -101,9 +109,7 @@ func (d *decoder) remove(p *pump) {
 	if d.reached(p); !p.present {
 		return
 	}
-	if p.running || p.grave() {
-		d.pumpEvent(p, "gone", protocol.EventAlarm, protocol.Event{Phase: protocol.PhaseOnce, Priority: medium, Text: "removed from the rack, or not reached, while it ran or gave an alarm"})
-	}
+	d.gone(p)
 	d.pumpEvent(p, "", eventAbsent, protocol.Event{Phase: protocol.PhaseStart, Text: "removed from the rack"})
 	p.absent = true
 	d.leave(p)
@@ -122,8 +128,8 @@ func (p *pump) grave() bool {
 // lose handles that the rack cannot reach p. Its alarms stand as they are.
 func (d *decoder) lose(p *pump) {
 	p.seen = true
-	if !p.unreachable {
-		p.unreachable = true
+	if !p.unreachable || p.again {
+		p.unreachable, p.again = true, false
 		d.pumpEvent(p, "link", protocol.EventAlarm, protocol.Event{Phase: protocol.PhaseStart, Priority: medium, Text: "the rack cannot reach it"})
 	}
 	d.blank(p)
@@ -178,6 +184,7 @@ func (d *decoder) identify(p *pump) {
 	}
 	if id != "" && id != p.id {
 		if p.id != "" && p.unique == unique {
+			d.gone(p)
 			d.leave(p)
 		}
 		p.id, p.unique = id, unique
@@ -261,8 +268,8 @@ func (d *decoder) quantity(param param, unit string) []byte {
 	if _, ok := framer.Number(raw); !ok || unit == "" {
 		return nil
 	}
-	d.words = append(append(append(d.words[:0], raw...), ' '), unit...)
-	return d.words
+	d.scratch = append(append(append(d.scratch[:0], raw...), ' '), unit...)
+	return d.scratch
 }
 
 // unit gives a unit by its number; one that has no name is called by that.
@@ -304,14 +311,14 @@ func (d *decoder) state(p *pump) []byte {
 	run, runTold := d.bits(pRunState)
 	status, statusTold := d.bits(pStatus)
 	power := bytes.TrimLeft(d.raw[pPower], "0")
-	told := runTold || statusTold || string(power) == "50"
 	is := func(flag param, inRun, inStatus uint64) bool {
-		on, ok := d.flag(flag)
-		told = told || ok
+		on, _ := d.flag(flag)
 		return on || run&inRun != 0 || status&inStatus != 0
 	}
 	purges, bolus, kvo := is(pPurge, 0, 0), is(pBolusActive, 0, statManual|statVolume), is(pKVO, runKVO, statKVO)
 	infuses, standby, ready := is(pPumping, runs, statRuns), is(pStandby, 0, statStand), is(pReady, 0, statReady)
+	_, told := d.flag(pPumping)
+	told = told || runTold || statusTold
 	word := "stopped"
 	p.running = true
 	switch {
@@ -327,16 +334,16 @@ func (d *decoder) state(p *pump) []byte {
 		word = "infusing"
 	case standby:
 		word, p.running = "standby", false
-	case ready:
-		word, p.running = "ready", false
 	default:
-		p.running = false
+		if p.running = false; !told { // that it does not pump
+			return nil
+		}
+		if ready {
+			word = "ready"
+		}
 	}
-	if !told {
-		return nil
-	}
-	d.words = append(d.words[:0], word...)
-	return d.words
+	d.scratch = append(d.scratch[:0], word...)
+	return d.scratch
 }
 
 // bolus tells of a bolus when its counter or its volume has changed. The first
@@ -347,14 +354,14 @@ func (d *decoder) bolus(p *pump) {
 	if !ok {
 		return
 	}
-	d.words = append(append(append(d.words[:0], d.raw[pBolusCount]...), ' '), raw...)
-	if string(d.words) == p.bolus {
+	d.scratch = append(append(append(d.scratch[:0], d.raw[pBolusCount]...), ' '), raw...)
+	if string(d.scratch) == p.bolus {
 		return
 	}
 	o := protocol.Observation{Channel: p.place, Code: bolus, Unit: "mL", Kind: protocol.KindNumeric, Quality: protocol.QualityGood, Value: v}
 	if p.bolus == "" {
 		o.Quality = protocol.QualityUnknown
 	}
-	p.bolus = string(d.words)
+	p.bolus = string(d.scratch)
 	d.emit(o)
 }

@@ -24,6 +24,7 @@ const (
 	lateAnswer  = 15 * time.Second // after a request, an answer may be to that
 	cyclicQuiet = 2 * time.Minute  // a rack that talked by itself, and has stopped
 	cyclicWait  = time.Minute      // for a rack that perhaps does
+	tellAgain   = 20 * time.Second // of silence: before the box gives the rack up as lost
 	mostNAKs    = 3
 	mostSilent  = 3 // requests for the pumps without a byte, of a rack that answers to ALIVE
 )
@@ -59,6 +60,8 @@ type asker struct {
 	cycles    int    // answers that came unasked
 	versioned bool   // the version was answered, or asked for in vain
 	bytes     uint64 // heard before
+	good      time.Duration
+	quiet     bool   // for tellAgain since good, the last good block
 	silent    int    // requests for the pumps in turn after which not a byte came
 	before    uint64 // bytes heard before the last one
 }
@@ -90,6 +93,12 @@ func (a *asker) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 	} else if a.step == listening {
 		wake = a.due
 	}
+	if !a.quiet && now-a.good >= tellAgain {
+		a.quiet = true
+		a.standAgain()
+	} else if !a.quiet {
+		wake = min(wake, a.good+tellAgain)
+	}
 	return b, max(wake-now, time.Millisecond)
 }
 
@@ -114,6 +123,7 @@ func (a *asker) hear(now time.Duration) {
 		if n.form != neutral {
 			a.plain = n.form == plain
 		}
+		a.good, a.quiet = now, false
 		a.naks, a.reply, a.replyAt = 0, ack, now+beforeReply
 		a.answered(n, now)
 	}
@@ -130,18 +140,11 @@ func (a *asker) answered(n news, now time.Duration) {
 		if a.step != cyclic {
 			a.later(askAlive, soon)
 		}
-	case a.step == cyclic:
-		if n.last {
-			a.cycles++
-		}
-		if a.deadline = now + lateAnswer; a.cycles > 1 { // one may be an old answer, sent again
-			a.deadline = now + cyclicQuiet
-		}
+	case a.step == cyclic && n.data:
+		a.cycle(n.last, now)
 	case n.data && a.step != awaitPumps && (!a.everAsked || now-a.asked > lateAnswer):
-		a.step, a.deadline, a.cycles = cyclic, now+lateAnswer, 0
-		if n.last {
-			a.cycles = 1
-		}
+		a.step, a.cycles = cyclic, 0
+		a.cycle(n.last, now)
 	case !n.last, a.step == listening:
 	case a.step == awaitAlive && n.alive:
 		if a.later(askVersion, soon); a.versioned {
@@ -155,6 +158,17 @@ func (a *asker) answered(n news, now time.Duration) {
 		a.later(askPumps, max(soon, a.asked+pollEach))
 	case n.refused:
 		a.later(askAlive, now+answerIn)
+	}
+}
+
+// cycle handles a block that came unasked. One answer may be an old one, sent
+// again.
+func (a *asker) cycle(last bool, now time.Duration) {
+	if last {
+		a.cycles++
+	}
+	if a.deadline = now + lateAnswer; a.cycles > 1 {
+		a.deadline = now + cyclicQuiet
 	}
 }
 

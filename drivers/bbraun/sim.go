@@ -3,6 +3,7 @@ package bbraun
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -26,7 +27,6 @@ type Device struct {
 	deaf  func(n int) bool                                          // the nth ACK is lost
 	extra func(place string, at time.Time) []string                 // more parameters, as NAME,value
 	gone  func(place string, at time.Time) (failure int, gone bool) // a pump cannot be read
-	hears func(request string)
 }
 
 // A Pump is one pump of a simulated rack.
@@ -110,9 +110,6 @@ func (r *playing) heard(b []byte) int {
 		return n
 	}
 	request := string(bl.info)
-	if r.hears != nil {
-		r.hears(request)
-	}
 	switch wrong := bl.form == plain && !r.Plain || bl.form == stuffed && r.Plain; {
 	case wrong:
 		r.begin([]string{r.record("00", "GNERR", "68")})
@@ -167,9 +164,9 @@ func (r *playing) record(place, name, value string) string {
 // removed since the last answer, or one that says that there is none.
 func (r *playing) all() (blocks []string) {
 	_, alive := r.patient.Numeric(protocol.HeartRate, r.at)
-	_, infused := r.patient.Numeric(rate, r.at)
+	_, infuses := r.patient.Numeric(rate, r.at)
 	for i, p := range r.Pumps {
-		failure, gone := 39, !alive && !infused
+		failure, gone := 39, !alive && !infuses
 		if r.gone != nil && !gone {
 			failure, gone = r.gone(p.Place, r.at)
 		}
@@ -207,15 +204,16 @@ func (r *playing) pump(p *Pump) (b string) {
 		}
 		add(name, strconv.FormatFloat(v, 'f', places, 64))
 	}
-	hours := r.at.Sub(r.start).Hours()
+	const perHour, whole = 8, 100
+	done := perHour * math.Mod(r.at.Sub(r.start).Hours(), 12)
 	add("GNMODEL", p.Model)
 	add("INNR", p.Serial)
-	number("INRT", rate, 4.2, 2)
-	number("INVTB", volumeLeft, 100-4.2*hours, 1)
-	number("INVI", numbers[2].code, 4.2*hours, 2)
-	number("INRMT", timeLeft, 23.8*60, 0)
+	number("INRT", rate, perHour, 2)
+	number("INVTB", volumeLeft, whole-done, 1)
+	number("INVI", infused, done, 2)
+	number("INRMT", timeLeft, (whole-done)/perHour*60, 0)
 	number("INP2", pressure, 12, 0)
-	number("INBORT", numbers[6].code, 600, 1)
+	number("INBORT", bolusRate, 600, 1)
 	number("INBOVAL", bolus, 1.5, 2)
 	add("INBOCNT", strconv.Itoa(int(r.at.Sub(r.start)/boluses)%10))
 	add("INSOL", p.Drug)

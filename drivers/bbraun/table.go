@@ -71,11 +71,13 @@ func ours(name string) protocol.Code { return protocol.MustCode("MONITORME_INFUS
 
 var (
 	rate          = ours("RATE")
+	infused       = ours("VOLUME")
 	volumeLeft    = ours("VOLUME_LEFT")
 	timeLeft      = ours("TIME_LEFT")
 	pressure      = ours("PRESSURE_OF_LIMIT")
 	inSyringe     = ours("SYRINGE_VOLUME")
 	bolus         = ours("BOLUS")
+	bolusRate     = ours("BOLUS_RATE")
 	drug          = ours("DRUG")
 	state         = ours("STATE")
 	syringe       = ours("SYRINGE")
@@ -95,11 +97,11 @@ var numbers = [...]struct {
 }{
 	{pRate, rate, "mL/h"},
 	{pVolume, volumeLeft, "mL"},
-	{pInfused, ours("VOLUME"), "mL"},
+	{pInfused, infused, "mL"},
 	{pTimeLeft, timeLeft, "s"},
 	{pPressure, pressure, "%"},
 	{pInSyringe, inSyringe, "mL"},
-	{pBolusRate, ours("BOLUS_RATE"), "mL/h"},
+	{pBolusRate, bolusRate, "mL/h"},
 }
 
 // unitOf are the units in which the numbers are kept.
