@@ -1,0 +1,283 @@
+package phd
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"monitorme/drivers"
+	"monitorme/protocol"
+)
+
+// An agent is what is known of the device at the far end from what it has
+// said. It makes observations of messages, and is pure.
+type agent struct {
+	settings *Settings
+	emit     drivers.Emit
+
+	config   configuration
+	clocks   clockwork
+	segments map[segmentKey]*segment
+	systemID string
+	serial   string // in its last answer
+	told     map[protocol.Code]string
+	active   map[statusKey]string // events of states that have begun
+	sensor   effect               // of the oximeter's status
+	trouble  bool                 // an event has said that there is no association
+	foreign  int                  // observations of persons who are not this bed's
+	old      int                  // readings that are too old
+	blind    bool                 // something was told that the configuration does not describe
+	blindSum bool                 // and an event has said so
+
+	reading reading // of the object that is looked at
+
+	newest map[series]time.Duration // when the last one was taken
+	stores bool                     // the device has a memory
+	seen   ledger
+	last   []readingKey // of the last confirmed report
+	resent []readingKey // of the last one of the association before
+}
+
+// An association is what a device asks with.
+type association struct {
+	version   uint32
+	found     bool // the protocol that is read here is offered
+	protocol  uint32
+	encoding  uint16
+	nomen     uint32
+	systemID  string
+	config    uint16
+	agentMode bool // it sends by itself
+}
+
+// parseAssociation reads an association request; false if it is not well formed.
+func parseAssociation(b []byte) (r association, ok bool) {
+	c := cursor{b: b[4:]}
+	r.version = c.u32()
+	count, protocols := c.list()
+	for range count {
+		id, info := protocols.u16(), cursor{b: protocols.octets()}
+		if id != protocolID || r.found {
+			continue
+		}
+		r.found = true
+		r.protocol, r.encoding, r.nomen = info.u32(), info.u16(), info.u32()
+		info.bytes(8) // functional units, system type
+		r.systemID = fmt.Sprintf("%X", info.octets())
+		r.config = info.u16()
+		flags := info.u16()
+		r.agentMode = flags&1 != 0
+		info.u16()
+		if !info.attributes(nil) || !info.done() {
+			return r, false
+		}
+	}
+	return r, protocols.done() && c.done()
+}
+
+const protocolID = 0x5079
+
+// answer is what the request is answered with.
+func (r association) answer() int {
+	switch {
+	case r.version&0x80000000 == 0:
+		return resultVersion
+	case !r.found:
+		return resultNoProtocol
+	case r.protocol&knownVersions == 0 || r.encoding&0x8000 == 0 || r.nomen&0x80000000 == 0:
+		return resultNoParameter
+	}
+	return resultUnknownConfig
+}
+
+// Results of an association.
+const (
+	resultAccepted      = 0
+	resultUnknownConfig = 3 // accepted: the device sends its configuration
+	resultNoProtocol    = 4
+	resultNoParameter   = 5
+	resultVersion       = 8
+
+	knownVersions = 0xE0000000 // of the protocol: 1 to 3
+)
+
+// associate begins with a device anew.
+func (a *agent) associate(r association) {
+	for _, key := range slices.SortedFunc(maps.Keys(a.active), compareKeys) {
+		a.phase(key, "")
+	}
+	a.resent = nil
+	if r.systemID == a.systemID {
+		a.resent = slices.Clone(a.last)
+	} else {
+		a.seen = ledger{}
+	}
+	a.last = a.last[:0]
+	a.systemID, a.sensor, a.blind, a.blindSum = r.systemID, noEffect, false, false
+	a.config, a.stores = standard(r.config), false
+	a.clocks.forget()
+	clear(a.segments)
+	if r.answer() != resultUnknownConfig {
+		a.lose("the device offers no form of the protocol that can be read")
+	}
+}
+
+func compareKeys(x, y statusKey) int {
+	return cmp.Or(cmp.Compare(x.typ, y.typ), cmp.Compare(x.code, y.code))
+}
+
+// configure takes a configuration event in; false if it is not well formed.
+func (a *agent) configure(m *message) bool {
+	c := cursor{b: m.info}
+	c.u16()
+	n := configuration{}
+	if !n.parse(&c) {
+		return false
+	}
+	n.settleAll()
+	a.config, a.stores = n, len(n.handles(classStore, classStore)) > 0
+	a.regain()
+	return true
+}
+
+// event emits an event.
+func (a *agent) event(code protocol.Code, channel string, e protocol.Event) {
+	a.emit(protocol.Observation{Code: code, Channel: channel, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
+}
+
+const channelAssociation = "association"
+
+// lose tells that the device is there, and no reading comes.
+func (a *agent) lose(why string) {
+	if a.trouble {
+		return
+	}
+	a.trouble = true
+	a.event(protocol.EventAlarm, channelAssociation, protocol.Event{Phase: protocol.PhaseStart, Priority: protocol.PriorityMedium, Type: protocol.AlarmTechnical, Text: why})
+}
+
+// regain tells that the device sends again.
+func (a *agent) regain() {
+	if !a.trouble {
+		return
+	}
+	a.trouble = false
+	a.event(protocol.EventAlarm, channelAssociation, protocol.Event{Phase: protocol.PhaseEnd, Type: protocol.AlarmTechnical, Text: "the device sends again"})
+}
+
+// aborted tells that the device has given the association up.
+func (a *agent) aborted(reason uint16) {
+	why := "it gives no reason"
+	switch reason {
+	case 1:
+		why = "too much data for it"
+	case abortResponseTimeout:
+		why = "it had no answer in time"
+	case abortConfigTimeout:
+		why = "its configuration was not answered in time"
+	}
+	a.lose("the device has broken the association off: " + why)
+}
+
+// once tells something that stands for the settings or the device to be looked
+// at; n is how often it was, and each tenfold is told.
+func (a *agent) once(channel, text string, before, n int) {
+	for p := 1; p <= n; p *= 10 {
+		if before < p {
+			a.event(protocol.EventAlarm, channel, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: fmt.Sprintf(text, n)})
+			return
+		}
+	}
+}
+
+func (a *agent) tellForeign(before int) {
+	text := "values left out that may be another person's: %d. The device serves several persons: set person"
+	if a.settings.Person != nil {
+		text = "values left out that are not of the person that is set: %d"
+	}
+	a.once("person", text, before, a.foreign)
+}
+
+func (a *agent) tellBlind() {
+	if a.blind && !a.blindSum {
+		a.blindSum = true
+		a.event(protocol.EventAlarm, "configuration", protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical,
+			Text: "the device sends values that its configuration does not describe: they are left out"})
+	}
+}
+
+// system takes in an attribute of the device as a whole.
+func (a *agent) system(id uint16, v []byte) {
+	c := cursor{b: v}
+	switch id {
+	case attrModel:
+		maker, model := text8(c.octets()), text8(c.octets())
+		if c.done() {
+			a.identity(protocol.IdentityModel, strings.TrimSpace(maker+" "+model))
+		}
+	case attrProduct:
+		a.product(c)
+	case attrBattery:
+		if level := c.u16(); c.done() && level <= 100 {
+			a.emit(protocol.Observation{Code: batteryLevel, Kind: protocol.KindNumeric, Quality: protocol.QualityGood, Unit: "%", Value: protocol.Int(int64(level))})
+		}
+	case attrTimeAbsolute, attrTimeRelative, attrTimeHighResolve, attrTimeBaseOffset:
+		a.clocks.set(stampOf(id, v))
+	}
+}
+
+// Kinds of a production specification.
+const (
+	specSerial   = 1
+	specSoftware = 4
+	specFirmware = 5
+)
+
+// product reads serial number and revisions; the first of each is the device's.
+func (a *agent) product(c cursor) {
+	count, items := c.list()
+	var found [8]string
+	for range count {
+		kind := items.u16()
+		items.u16() // which component
+		text := text8(items.octets())
+		if items.short {
+			return
+		}
+		if kind < uint16(len(found)) && found[kind] == "" {
+			found[kind] = text
+		}
+	}
+	if found[specFirmware] == "" {
+		found[specFirmware] = found[specSoftware]
+	}
+	a.serial = found[specSerial]
+	a.identity(protocol.IdentityFirmware, found[specFirmware])
+}
+
+// identity emits a word about the device when it is new.
+func (a *agent) identity(code protocol.Code, text string) {
+	if text == "" || a.told[code] == text {
+		return
+	}
+	a.told[code] = text
+	a.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
+}
+
+// attributes takes in the answer to the question for all attributes.
+func (a *agent) attributes(m *message) {
+	if m.handle != 0 {
+		return
+	}
+	a.serial = ""
+	c := cursor{b: m.info}
+	c.attributes(a.system)
+	if a.serial == "" { // it has none, but an address
+		a.serial = a.systemID
+	}
+	a.identity(protocol.IdentitySerial, a.serial)
+	a.clocks.asked = true
+}
