@@ -72,7 +72,7 @@ func (e *Evaluator) event(tr *track, o *protocol.Observation, a *arrival) {
 		}
 	}
 	meant := tr.meant(o)
-	if len(meant) == 0 && !ends {
+	if len(meant) == 0 && !(tr.late && ends) { // an end may come before its beginning
 		if ev := e.newEvent(tr, &subject{Device: o.Device, Channel: o.Channel, Code: o.Code, Source: o.Event.Source, Said: said(o.Code, o.Event.Text)}, rule); ev != nil {
 			meant = append(meant, ev)
 		}
@@ -242,6 +242,8 @@ func (e *Evaluator) promote(now int64, complete bool) {
 				ev.cond.alarm.ID, ev.cond.alarm.Revision = c.alarm.ID, c.alarm.Revision+1
 				e.out[len(e.out)-1] = *ev.cond.alarm
 			}
+		} else if c.alarm != nil { // it is over, or has begun again
+			e.tellMissed(c)
 		}
 		c.phase, c.alarm = idle, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"time"
 
 	"monitorme/protocol"
@@ -19,7 +20,7 @@ const (
 )
 
 // unknownAge is the age of a reading whose box did not know the time.
-const unknownAge = -1
+const unknownAge = math.MinInt64
 
 // An arrival is how a reading came.
 type arrival struct {
@@ -45,7 +46,6 @@ func (h *heldReading) same(o *protocol.Observation) bool {
 // it comes late it is recorded, but never rings and is not told.
 func (e *Evaluator) Since(at time.Time) {
 	e.since = max(e.since, at.UnixMicro())
-	e.held = nil
 }
 
 // arrive decides on which track an observation belongs.
@@ -77,7 +77,7 @@ func (e *Evaluator) arrive(o *protocol.Observation, a *arrival) {
 
 // past reports whether a reading is of the patient before.
 func (e *Evaluator) past(o *protocol.Observation, a *arrival) bool {
-	return a.age != unknownAge && o.At.UnixMicro() < e.since
+	return a.received < e.since || a.age != unknownAge && o.At.UnixMicro() < e.since
 }
 
 // counts reports whether a late number still says how the patient is.
@@ -88,7 +88,7 @@ func (e *Evaluator) counts(o *protocol.Observation, a *arrival) bool {
 	}
 	valid := e.rules.validFor(o.Code)
 	late := e.rules.set.LateAfter.Microseconds()
-	if valid <= late || a.age > valid || a.age < -late {
+	if valid <= late || a.age != unknownAge && (a.age > valid || a.age < -late) {
 		return false
 	}
 	at := o.At.UnixMicro()
@@ -159,11 +159,14 @@ func (e *Evaluator) release(now int64) {
 	kept := e.held[:0]
 	for i := range e.held {
 		h := &e.held[i]
-		if h.epoch == q.Epoch && q.complete(h.seq) || now-h.first >= settling {
+		switch {
+		case e.past(&h.reading, &h.arrival):
+			e.bury(h)
+		case h.epoch == q.Epoch && q.complete(h.seq), now-h.first >= settling:
 			e.take(h)
-			continue
+		default:
+			kept = append(kept, *h)
 		}
-		kept = append(kept, *h)
 	}
 	e.held = kept
 }
@@ -256,7 +259,7 @@ func aged(old int64) string {
 	d := time.Duration(old) * time.Microsecond
 	switch {
 	case old == unknownAge:
-		return ", measured nobody knows when"
+		return ", measured at an unknown time"
 	case d < time.Minute:
 		return ""
 	case d < 2*time.Hour:

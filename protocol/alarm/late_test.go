@@ -3,6 +3,7 @@ package alarm
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -151,7 +152,7 @@ func TestWithoutAClockTheLatestValueRings(t *testing.T) {
 	rate.Clock = protocol.ClockUncertain
 	newOutage(b, 600, cuff, rate).catchUp()
 	same(t, "now", b.now(), "nibp-sys-extreme-low high active", "nibp-sys-low medium active hidden")
-	if a := b.e.Alarms(nil)[0]; a.Text != "Systolic pressure extremely low, measured nobody knows when" {
+	if a := b.e.Alarms(nil)[0]; a.Text != "Systolic pressure extremely low, measured at an unknown time" {
 		t.Errorf("%q", a.Text)
 	}
 }
@@ -246,6 +247,43 @@ func TestAnEventOfAnOutageRingsThoughTheBacklogHasAHole(t *testing.T) {
 	same(t, "its end may be under way", b.now())
 	b.advance(410)
 	same(t, "waited in vain", b.now(), "box-silent low active", "device-asystole high active")
+}
+
+func TestAnEndThatComesBeforeItsBeginningEndsIt(t *testing.T) {
+	b := newBed(t)
+	b.send(happening(protocol.EventBoxStarted, -1, protocol.PhaseOnce, 0))
+	begin := b.batch(says(protocol.EventAlarm, "1", 0, protocol.PhaseStart, protocol.PriorityHigh, "Occlusion"))
+	b.send(says(protocol.EventAlarm, "1", 5, protocol.PhaseEnd, protocol.PriorityHigh, "Occlusion"))
+	begin.Sent = sec(6)
+	b.all = b.e.Observe(&begin, false, sec(6), b.all)
+	same(t, "newest first", b.shown(), "low latched: Happened while out of touch: Occlusion (pump-1, channel 1)")
+}
+
+func TestAReadingStampedAfterItWasSentIsNoMystery(t *testing.T) {
+	b := newBed(t)
+	o := num(protocol.NIBPSystolic, 0, "65")
+	batch := b.batch(o)
+	batch.Sent = o.At.Add(-time.Microsecond)
+	b.all = b.e.Observe(&batch, false, o.At, b.all)
+	if a := b.e.Alarms(nil)[0]; a.Text != "Systolic pressure extremely low" {
+		t.Errorf("%q", a.Text)
+	}
+}
+
+func TestAReadingThatWaitedForThePatientBeforeDoesNotRing(t *testing.T) {
+	b := newBed(t)
+	cuff := num(protocol.NIBPSystolic, 0, "65")
+	cuff.Clock = protocol.ClockUncertain
+	o := newOutage(b, 600, num(protocol.Glucose, 0, "38"), cuff, num(protocol.HeartRate, 100, "80"))
+	o.backlog = o.backlog[:2]
+	o.catchUp()
+	b.e.Stop("anna", sec(605), nil)
+	b.e.Contact(sec(611), true, nil)
+	b.advance(611)
+	same(t, "now", b.now())
+	if got := shorts(b.all); len(got) != 4 {
+		t.Errorf("in the log: %v, want the limits that each was beyond", got)
+	}
 }
 
 func TestAMomentInAShortGapStandsAsUsual(t *testing.T) {
