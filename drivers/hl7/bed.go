@@ -16,6 +16,7 @@ const (
 	maxSeries  = 512
 	maxCache   = 1024
 	maxUnread  = 64
+	maxSenders = 16
 	quietAfter = 60 // messages of our bed in a row, after which no other bed is on the connection
 )
 
@@ -29,14 +30,15 @@ type memory struct {
 	parts    []string
 	location uint64 // hash of the place that the connection is bound to, 0 none
 	patient  uint64 // hash of the patient heard last, 0 none
+	changed  uint64 // the number of the message in which another was told of last
 	foreign  uint64 // messages that were dropped
 	own      int    // messages of our bed since
 	told     bool   // that there are others
 
-	born     time.Time // the clock of pace
-	pace     pace
-	messages uint64     // with results
-	recent   [16]uint64 // hashes of the last messages
+	born     time.Time        // the clock of the paces
+	paces    map[uint64]*pace // of senders
+	messages uint64           // with results
+	recent   [16]uint64       // hashes of the last messages
 	next     int
 
 	series map[seriesKey]*series
@@ -77,7 +79,7 @@ type paths struct {
 }
 
 func newMemory() *memory {
-	return &memory{born: time.Now(), seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{}, unread: map[string]bool{},
+	return &memory{born: time.Now(), paces: map[uint64]*pace{}, seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{}, unread: map[string]bool{},
 		ids: map[string]identifier{}, names: map[string]unitRead{}}
 }
 
@@ -183,7 +185,8 @@ func (d *decoder) ours(location, patient hl7v2.Value) bool {
 	default:
 		m.location = here
 	}
-	if who != 0 && m.patient != 0 && who != m.patient {
+	if who != 0 && m.patient != 0 && who != m.patient && (m.changed == 0 || d.count-m.changed >= quietAfter) {
+		m.changed = d.count
 		d.event(eventOtherPatient, protocol.Event{Phase: protocol.PhaseOnce, Type: protocol.AlarmAdvisory,
 			Text: "the monitor has been given another patient: check who is at this bed"})
 	}

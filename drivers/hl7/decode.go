@@ -1,6 +1,7 @@
 package hl7
 
 import (
+	"hash/maphash"
 	"strings"
 	"time"
 
@@ -115,11 +116,9 @@ func (d *decoder) results() bool {
 	d.sent = d.stamp(m.Header().Field(7))
 	d.late, d.from = 0, stamp{}
 	d.people = people{names: d.people.names[:0]}
-	if clock := m.Header().Field(7).Raw(); d.answering && !d.sent.IsZero() && len(clock) >= 14 { // to the second
-		d.late = d.memory.pace.late(d.arrived, d.sent.Time)
-	}
 	ours, others := d.survey()
 	if ours {
+		d.late = d.lateness()
 		d.identity()
 	}
 	d.tally(ours, others)
@@ -143,6 +142,25 @@ func (d *decoder) results() bool {
 	}
 	d.finish()
 	return ours || !others
+}
+
+// lateness is how much later than others of its sender the message came. Each
+// sender behind a gateway may have a clock of its own.
+func (d *decoder) lateness() time.Duration {
+	h, m := d.message.Header(), d.memory
+	if !d.answering || d.sent.IsZero() || len(h.Field(7).Raw()) < len("20060102150405") {
+		return 0
+	}
+	sender := maphash.Bytes(m.seed, h.Field(3).Raw())
+	p := m.paces[sender]
+	if p == nil {
+		if len(m.paces) >= maxSenders {
+			return 0
+		}
+		p = &pace{}
+		m.paces[sender] = p
+	}
+	return p.late(d.arrived, d.sent.Time)
 }
 
 // survey tells whether there are results of this bed, and of others.

@@ -11,6 +11,7 @@ package hl7
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"monitorme/drivers"
@@ -61,26 +62,16 @@ func (p *plan) driver() drivers.Driver {
 
 // codes are those that are usual; a message says what it measures.
 func (p *plan) codes() []protocol.Code {
-	all := make([]protocol.Code, 0, 64)
-	add := func(c protocol.Code) {
-		for _, have := range all {
-			if have == c {
-				return
-			}
-		}
-		all = append(all, c)
-	}
+	all := []protocol.Code{ecgWave, protocol.Pleth, protocol.RespirationWave, protocol.IdentityModel, protocol.IdentitySerial,
+		protocol.EventAlarm, protocol.EventHigh, protocol.EventLow, eventAlarmOff, eventOtherBed, eventOtherPatient, eventNotRead}
 	for _, s := range signs {
-		add(s.code)
+		all = append(all, s.code)
 	}
-	for _, c := range []protocol.Code{ecgWave, protocol.Pleth, protocol.RespirationWave, protocol.IdentityModel, protocol.IdentitySerial,
-		protocol.EventAlarm, protocol.EventHigh, protocol.EventLow, eventAlarmOff, eventOtherBed, eventOtherPatient, eventNotRead} {
-		add(c)
+	for _, m := range p.mapped {
+		all = append(all, m.code)
 	}
-	for _, c := range p.mapped {
-		add(c.code)
-	}
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // run is drivers.Listen, and acknowledges what it has emitted.

@@ -187,7 +187,9 @@ func TestWaves(t *testing.T) {
 		"NA|150452^MDC_PULS_OXIM_PLETH^MDC||1^2^3||||||R\rOBX||NM|0^MDC_ATTR_SAMP_RATE^MDC||2.5||||||R\r": {"Pleth good 2.5 11 [1 2] 1.2s", "Pleth good 2.5 11 [3] 400ms"},
 		"NA|151780^MDC_IMPED_TTHOR^MDC||1^2||||||R\rOBX||NM|0^MDC_ATTR_SAMP_RATE^MDC||2||||||R\r":         {"Breathing good 2 11 [1 2] 1s"},
 		"NA|150036^MDC_PRESS_BLD_ART_ABP^MDC||1^2||||||R\rOBX||NM|0^MDC_ATTR_SAMP_RATE^MDC||2||||||R\r":   {"Not read once none advisory: code 150036 of system MDC is not read: a rate, or a unit that can be kept, is missing with its samples"},
-		lead + "9999999999^1^x^1.2345678" + mV + facets(rate, res):                                        nil,
+		lead + strings.Repeat("^1", maxWave) + mV + facets(rate, res):                                     {"Not read once none advisory: code 131330 of system MDC is not read: its samples are too many or too fine"},
+		lead + "1^2" + mV + facets("0^MDC_ATTR_SAMP_RATE=0.5", res):                                       {"Not read once none advisory: code 131330 of system MDC is not read: a rate, or a unit that can be kept, is missing with its samples"},
+		lead + "9999999999^1^x^1.2345678" + mV + facets(rate, res):                                        {"Not read once none advisory: code 131330 of system MDC is not read: its samples are too many or too fine"},
 		lead + "9999999999^1^x" + mV + facets(rate, res):                                                  {"II good 4 0.005mV [-2147483648 1 -2147483648] 750ms"},
 		lead + "1^2" + mV + facets("0^MDC_ATTR_SAMP_RATE=1e99", res):                                      {"Not read once none advisory: code 131330 of system MDC is not read: a rate, or a unit that can be kept, is missing with its samples"},
 	} {

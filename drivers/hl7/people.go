@@ -30,7 +30,7 @@ func (d *decoder) personal(text string) bool {
 	text = strings.ToLower(text)
 	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for _, name := range p.names {
-		if named(text, words, name) {
+		if len(name) <= len(text) && named(text, words, name) {
 			return true
 		}
 	}

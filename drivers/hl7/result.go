@@ -329,7 +329,7 @@ func (d *decoder) measure(o *protocol.Observation, v hl7v2.Value, id identifier,
 	case !o.Value.Valid:
 		o.Unit = term.Unit
 		return
-	case readable:
+	case readable || u == term.Unit:
 		if n, ok := protocol.Convert(o.Value, u, term.Unit); ok {
 			o.Value, o.Unit = n, term.Unit
 			return

@@ -263,7 +263,8 @@ func TestStoredMessagesAreAsOldAsTheyAre(t *testing.T) {
 		send := func(clock string) { device.Write([]byte(at(clock, obx("72")))) }
 		send("20261120092800")
 		time.Sleep(10 * time.Minute)
-		send("20261120092801") // stored
+		device.Write([]byte(strings.NewReplacer("20261120092800", "20261120094500", "W7^^B12", "W8").Replace(report("", obx("99"))))) // another monitor's clock
+		send("20261120092801")                                                                                                        // stored
 		send("20261120093300")
 		send("20261120093800")
 		synctest.Wait()
@@ -274,4 +275,27 @@ func TestStoredMessagesAreAsOldAsTheyAre(t *testing.T) {
 			t.Errorf("delays %v, want %v", delays, want)
 		}
 	})
+}
+
+// Messages that are built to be slow: each was seen to take minutes, or to give
+// a million observations.
+func TestHostileMessagesAreBounded(t *testing.T) {
+	const text = "OBX||NM|158888^^MDC||5|Xyz\r"
+	for name, c := range map[string]struct {
+		wire string
+		most int
+	}{
+		"long names": {of("PID|||11"+strings.Repeat("~"+strings.Repeat("q", 2000), 200)+"\r", strings.Repeat(text, 20000)), 20002},
+		"many names": {of("PID|||11|||"+strings.Repeat("ab&cd^", 50000)+"\r", strings.Repeat(text, 20000)), 20002},
+		"slow wave":  {of("OBX||NA|150452^^MDC||" + strings.Repeat("^", 500000) + "\rOBX||NM|0^MDC_ATTR_SAMP_RATE^MDC||0.001\r"), 3},
+		"patients":   {of(strings.Repeat("PID|||1\rOBX\r", 50000)), 3},
+		"escapes":    {of("OBX||ST|184352^MDC_VENT_MODE^MDC||" + strings.Repeat(`\X\`, 300000) + "\r"), 3},
+	} {
+		n := 0
+		start := time.Now()
+		Driver.NewDecoder().Decode([]byte(c.wire), func(protocol.Observation) { n++ })
+		if took := time.Since(start); n > c.most || took > 30*time.Second {
+			t.Errorf("%s: %d observations in %v", name, n, took)
+		}
+	}
 }

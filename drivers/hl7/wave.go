@@ -16,8 +16,12 @@ const (
 	waveInopEvent = 196660 // the same, as others number it
 )
 
-// blockLength is how long the blocks are into which samples are cut.
-const blockLength = time.Second
+// blockLength is how long the blocks are into which samples are cut, maxWave
+// how many samples a wave has in one message.
+const (
+	blockLength = time.Second
+	maxWave     = 1 << 16
+)
 
 // A wave is an OBX of type NA, held until what belongs to it has been read.
 type wave struct {
@@ -60,19 +64,19 @@ func (w *wave) companion(s hl7v2.Segment, n int) bool {
 	v, ok := decimal(s.Field(5).Raw())
 	switch {
 	case rate:
-		if f := v.Float64() * 1000; ok && f >= 1 && f <= 100_000_000 {
+		if f := v.Float64() * 1000; ok && f >= 1000 && f <= 10_000_000 { // 1 to 10000 Hz
 			w.rate = uint32(math.Round(f))
 		}
 	case step:
 		if ok && v.Mantissa != 0 {
 			w.step = v
 		}
-		if w.unit.Empty() {
+		if !s.Field(6).Empty() {
 			w.unit = s.Field(6)
 		}
-	case inop && ok && v.Exponent >= 0:
+	case inop && ok && v.Exponent == 0 && len(w.none) < 16:
 		w.none = append(w.none, v.Mantissa)
-	case inop:
+	case inop && !ok:
 		w.dead = true
 	}
 	return true
@@ -92,10 +96,10 @@ func (w *wave) flush(d *decoder) {
 		return
 	}
 	raw, places := w.read()
-	if len(raw) == 0 {
-		return
-	}
-	if scale.Exponent < int8(places)-18 {
+	if len(raw) == 0 || scale.Exponent < int8(places)-18 {
+		if !w.samples.Empty() {
+			d.notRead(w.code, "its samples are too many or too fine")
+		}
 		return
 	}
 	scale.Exponent -= int8(places)
@@ -104,7 +108,7 @@ func (w *wave) flush(d *decoder) {
 	if old := d.age(d.from); old > first+2*time.Second {
 		first = old
 	}
-	block := min(max(int(uint64(w.rate)*uint64(blockLength/time.Millisecond)/1_000_000), 1), protocol.MaxSamples)
+	block := min(int(w.rate/1000*uint32(blockLength/time.Second)), protocol.MaxSamples)
 	for i := 0; i < len(raw); i += block {
 		part := raw[i:min(i+block, len(raw)):min(i+block, len(raw))]
 		o := protocol.Observation{Channel: w.channel, Code: code, Unit: unit, Kind: protocol.KindSamples, Quality: w.worth(part),
@@ -184,7 +188,7 @@ func (w *wave) read() (raw []int32, places int) {
 			places = max(places, len(bytes.TrimSpace(v.Raw()[i+1:])))
 		}
 	}
-	if places > 6 {
+	if places > 6 || n > maxWave {
 		return nil, 0
 	}
 	raw = make([]int32, 0, n)
