@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"monitorme/protocol"
@@ -194,7 +195,7 @@ func (e *Evaluator) tellMissed(c *condition) {
 	if n.alarm == nil {
 		t := *a
 		sum := sha256.Sum256([]byte("told/" + a.ID))
-		t.ID, t.Revision, t.Text, t.Ended = hex.EncodeToString(sum[:12]), 0, missedText+a.Text, ended
+		t.ID, t.Revision, t.Text, t.Ended = hex.EncodeToString(sum[:12]), 0, happened(a.Text, a.Started, ended), ended
 		t.State, t.Priority = Latched, protocol.PriorityLow
 		n.rule, n.alarm = c.rule, &t
 		e.tell(&t)
@@ -202,21 +203,32 @@ func (e *Evaluator) tellMissed(c *condition) {
 	}
 	t := n.alarm
 	was := *t
+	_, text, _ := strings.Cut(t.Text, ": ")
 	if graver(c.rule, n.rule) {
 		n.rule = c.rule
 		t.Rule, t.Device, t.Channel, t.Code, t.Source = a.Rule, a.Device, a.Channel, a.Code, a.Source
-		t.Text, t.Value, t.Limit, t.Unit, t.Night = missedText+a.Text, a.Value, a.Limit, a.Unit, a.Night
+		t.Value, t.Limit, t.Unit, t.Night = a.Value, a.Limit, a.Unit, a.Night
+		text = a.Text
 	}
 	if a.Started.Before(t.Started) {
 		t.Started = a.Started
 	}
 	t.Ended = newer(t.Ended, ended)
+	t.Text = happened(text, t.Started, t.Ended)
 	if *t != was {
 		e.tell(t)
 	}
 }
 
-const missedText = "Happened while out of touch: "
+// happened is what people are told of missed alarms: what it was, and within
+// what time from the first beginning to the last end.
+func happened(text string, from, to time.Time) string {
+	within := ""
+	if d := to.Sub(from); d >= time.Minute {
+		within = ", within " + span(d+time.Minute-1)
+	}
+	return "Happened while out of touch" + within + ": " + text
+}
 
 // noticeOf finds what stands for missed alarms like a, or room for it; nil if
 // there is none.
@@ -262,8 +274,14 @@ func aged(old int64) string {
 		return ", measured at an unknown time"
 	case d < time.Minute:
 		return ""
-	case d < 2*time.Hour:
-		return fmt.Sprintf(", %d min old when it came", int(d.Minutes()))
 	}
-	return fmt.Sprintf(", %d h %d min old when it came", int(d.Hours()), int(d.Minutes())%60)
+	return ", " + span(d) + " old when it came"
+}
+
+// span is a time of a minute or more in words.
+func span(d time.Duration) string {
+	if d < 2*time.Hour {
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }

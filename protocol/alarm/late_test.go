@@ -171,7 +171,7 @@ func TestWhatHappenedOutOfTouchIsToldOnceAndInSilence(t *testing.T) {
 	standing := b.e.Alarms(nil)
 	same(t, "one for the family, none about equipment", shorts(standing), "hr-extreme-high low latched missed")
 	a := standing[0]
-	if a.Text != "Happened while out of touch: Heart rate extremely high" || a.Limit != protocol.Int(150) || !a.Started.Equal(t0) || !a.Ended.Equal(sec(9*360+65)) && !a.Ended.Equal(sec(9*360+66)) {
+	if a.Text != "Happened while out of touch, within 56 min: Heart rate extremely high" || a.Limit != protocol.Int(150) || !a.Started.Equal(t0) || !a.Ended.Equal(sec(9*360+65)) && !a.Ended.Equal(sec(9*360+66)) {
 		t.Errorf("%+v", a)
 	}
 	missed := map[string]bool{}
