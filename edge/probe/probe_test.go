@@ -379,8 +379,8 @@ func TestPortThatFailsAndContextThatEndsAreToldApart(t *testing.T) {
 }
 
 func TestHintsDecideTheOrder(t *testing.T) {
-	own := drivers.Driver{Name: "own", Line: drivers.Line{Baud: 2400}, USB: []string{"1C3D"}}
-	cfg := Config{Drivers: append(slices.Clone(known), own), USB: "1c3d:0001"}
+	own := drivers.Driver{Name: "own", Line: drivers.Line{Baud: 2400}, USB: []string{"0A1B"}}
+	cfg := Config{Drivers: append(slices.Clone(known), own), USB: "0a1b:0001"}
 	cfg.Likely = Known{Driver: "stayhealthy", Line: drivers.Line{Baud: 57600}}
 	var lines []string
 	for _, l := range plan(cfg) {
@@ -392,7 +392,7 @@ func TestHintsDecideTheOrder(t *testing.T) {
 	if order := byHint(cfg); order[0].Name != "stayhealthy" || order[1].Name != "own" {
 		t.Errorf("%s, %s", order[0].Name, order[1].Name)
 	}
-	for id, want := range map[string]bool{"1C3D:0001": true, "": false, "1C3E:0001": false} {
+	for id, want := range map[string]bool{"0A1B:0001": true, "": false, "0A1C:0001": false} {
 		if hinted(own, id) != want {
 			t.Errorf("hint of %q: %v", id, !want)
 		}
