@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/drivers/ledger"
 	"monitorme/protocol"
 )
 
@@ -34,11 +35,11 @@ type agent struct {
 
 	reading reading // of the object that is looked at
 
-	newest map[series]time.Duration // when the last one was taken
-	stores bool                     // the device has a memory
-	seen   ledger
-	last   []readingKey // of the last confirmed report
-	resent []readingKey // of the last one of the association before
+	newest map[series]time.Duration   // when the last one was taken
+	stores bool                       // the device has a memory
+	seen   *ledger.Ledger[readingKey] // what was told of devices with a memory
+	last   []readingKey               // of the last confirmed report
+	resent []readingKey               // of the last one of the association before
 }
 
 // An association is what a device asks with.
@@ -112,8 +113,6 @@ func (a *agent) associate(r association) {
 	a.resent = nil
 	if r.systemID == a.systemID {
 		a.resent = slices.Clone(a.last)
-	} else {
-		a.seen = ledger{}
 	}
 	a.last = a.last[:0]
 	a.systemID, a.sensor, a.blind, a.blindSum = r.systemID, noEffect, false, false

@@ -7,6 +7,7 @@ import (
 
 	"monitorme/drivers"
 	"monitorme/drivers/framer"
+	"monitorme/drivers/ledger"
 	"monitorme/protocol"
 )
 
@@ -40,7 +41,7 @@ type keptEvent struct {
 }
 
 func newDecoder(s *Settings) *decoder {
-	d := &decoder{agent: agent{settings: s, told: map[protocol.Code]string{}, active: map[statusKey]string{}, segments: map[segmentKey]*segment{}, newest: map[series]time.Duration{}}}
+	d := &decoder{agent: agent{settings: s, told: map[protocol.Code]string{}, active: map[statusKey]string{}, segments: map[segmentKey]*segment{}, newest: map[series]time.Duration{}, seen: &ledger.Ledger[readingKey]{}}}
 	d.framer = framer.Framer{Max: maxAPDU, Frame: d.frame}
 	return d
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/drivers/ledger"
 	"monitorme/drivers/settings"
 	"monitorme/protocol"
 )
@@ -86,9 +87,14 @@ var codes = []protocol.Code{
 	protocol.EventAlarm, protocol.EventSensorOff, sensorProblem, weakSignal, malfunction, protocol.EventBatteryLow, protocol.MustCode("MDC_EVT_BATT_PROB"),
 }
 
+// told is what was told of the devices at each port: a port is opened anew after
+// a failure, and the device's memory is read again.
+var told ledger.Ports[readingKey]
+
 // run talks to one device, and releases it at the end.
 func (s Settings) run(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
 	n := newSession(&s)
+	n.agent.seen = told.At(port)
 	err := drivers.Converse(func() drivers.Asker { return n })(ctx, port, emit)
 	if bye := n.farewell(); ctx.Err() != nil && bye != nil {
 		port.Write(bye)

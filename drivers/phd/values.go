@@ -178,7 +178,7 @@ func (a *agent) tell(v *value, unit protocol.Unit, d protocol.Decimal, q protoco
 			q = protocol.QualityInvalid
 		}
 	}
-	if t.stamp.kind != noClock && a.again(readingKey{obs.Code, obs.Channel, t.stamp, t.known, d, q}, t) {
+	if t.stamp.kind != noClock && a.again(readingKey{a.systemID, obs.Code, obs.Channel, t.stamp, t.known, d, q}, t) {
 		return
 	}
 	t.known = a.inOrder(obs.Code, obs.Channel, t)
@@ -289,6 +289,7 @@ func (a *agent) word(o *object, id uint16, v []byte, t timing) {
 
 // A readingKey is a reading as the device tells it, with its time.
 type readingKey struct {
+	device  string
 	code    protocol.Code
 	channel string
 	stamp   stamp
@@ -318,24 +319,9 @@ func (a *agent) again(k readingKey, t timing) bool {
 	if !t.stored && !a.stores {
 		return false
 	}
-	return !a.seen.add(k) && t.stored
-}
-
-// maxSeen is how many readings each half of a ledger holds.
-const maxSeen = 8192
-
-// A ledger remembers readings, the last maxSeen at least.
-type ledger struct{ now, before map[readingKey]struct{} }
-
-// add remembers k, and says whether it is new.
-func (l *ledger) add(k readingKey) bool {
-	_, now := l.now[k]
-	_, before := l.before[k]
-	if !now {
-		if l.now == nil || len(l.now) >= maxSeen {
-			l.now, l.before = map[readingKey]struct{}{}, l.now
-		}
-		l.now[k] = struct{}{}
+	if a.seen.Has(k, 1) {
+		return t.stored
 	}
-	return !now && !before
+	a.seen.Keep(k, 1)
+	return false
 }
