@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,20 +21,20 @@ import (
 
 // A line is a wire between Run and a simulated rack.
 type line struct {
-	t       *testing.T
-	host    *drivertest.End
-	end     *drivertest.End
-	start   time.Time
-	writes  []string // with their time
-	bytes   [][]byte
-	said    []string // by Run
-	stop    func()
-	patient *drivertest.Patient
+	host, end *drivertest.End
+	start     time.Time
+	stop      func()
+
+	mu     sync.Mutex
+	writes []string // with their time
+	bytes  [][]byte
+	said   []string // by Run
 }
 
 func (l *line) Read(p []byte) (int, error)         { return l.host.Read(p) }
 func (l *line) SetReadDeadline(at time.Time) error { return l.host.SetReadDeadline(at) }
 func (l *line) Write(b []byte) (int, error) {
+	l.mu.Lock()
 	l.bytes = append(l.bytes, bytes.Clone(b))
 	var o opener
 	what := fmt.Sprintf("% X", b)
@@ -43,20 +45,23 @@ func (l *line) Write(b []byte) (int, error) {
 		}
 	}
 	l.writes = append(l.writes, fmt.Sprintf("%.1f %s", time.Since(l.start).Seconds(), what))
+	l.mu.Unlock()
 	return l.host.Write(b)
 }
 
 func connect(t *testing.T, d drivers.Driver, device Device) *line {
-	l := &line{t: t, start: time.Now(), patient: drivertest.NewPatient()}
+	l := &line{start: time.Now()}
 	l.host, l.end = drivertest.NewWire()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 2)
-	go func() { done <- device.Simulate(ctx, l.end, l.patient) }()
+	go func() { done <- device.Simulate(ctx, l.end, drivertest.NewPatient()) }()
 	go func() {
 		done <- d.Run(ctx, l, func(o protocol.Observation) {
 			if err := drivertest.Check(o); err != nil {
 				t.Error(err)
 			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			l.said = append(l.said, fmt.Sprintf("%.0f ", time.Since(l.start).Seconds())+short(o))
 		})
 	}()
@@ -71,11 +76,16 @@ func connect(t *testing.T, d drivers.Driver, device Device) *line {
 
 // during gives what is written and said in the next d.
 func (l *line) during(d time.Duration) (writes, said []string) {
-	synctest.Wait()
-	l.writes, l.said = nil, nil
+	take := func() (writes, said []string) {
+		synctest.Wait()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		writes, said, l.writes, l.said = l.writes, l.said, nil, nil
+		return writes, said
+	}
+	take()
 	time.Sleep(d)
-	synctest.Wait()
-	return l.writes, l.said
+	return take()
 }
 
 func count(all []string, part string) (n int) {
@@ -175,7 +185,7 @@ func TestStuffingIsLearnt(t *testing.T) {
 // nothing to others.
 func scripted(t *testing.T, answers map[string]string, until time.Duration) (writes []string) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &line{t: t, start: time.Now()}
+		l := &line{start: time.Now()}
 		l.host, l.end = drivertest.NewWire()
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -244,15 +254,16 @@ func TestAfterALostReplyItBeginsAnew(t *testing.T) {
 }
 
 func TestAnotherBedID(t *testing.T) {
-	from := func(now *string) Device {
-		return Device{Pumps: onePump, bed: func(time.Time) string { return *now }}
+	from := func(now *atomic.Value) Device {
+		return Device{Pumps: onePump, bed: func(time.Time) string { return now.Load().(string) }}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		bed := "ICU07"
+		var bed atomic.Value
+		bed.Store("ICU07")
 		l := connect(t, Driver, from(&bed))
 		defer l.stop()
 		l.during(13 * time.Second)
-		bed = "ICU08"
+		bed.Store("ICU08")
 		writes, said := l.during(9 * time.Second)
 		// The rack does not answer to its old name.
 		expect(t, "written", writes, "14.2 ICU07 MEM:GET stuffed", "19.2 1 ADMIN:ALIVE stuffed", "19.3 06", "19.8 1 ADMIN:ALIVE stuffed", "19.9 06", "20.4 ICU08 ADMIN:VERSION stuffed", "20.5 06",
@@ -266,7 +277,8 @@ func TestAnotherBedID(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		bed := "ICU08"
+		var bed atomic.Value
+		bed.Store("ICU08")
 		l := connect(t, pinned, from(&bed))
 		defer l.stop()
 		writes, said := l.during(30 * time.Second)
@@ -274,12 +286,12 @@ func TestAnotherBedID(t *testing.T) {
 			t.Errorf("%q", writes)
 		}
 		expect(t, "said of a rack of another bed", said, "8  Other bed start medium: the rack is of another bed than configured: nothing of it is taken")
-		bed = "ICU07"
+		bed.Store("ICU07")
 		_, said = l.during(30 * time.Second)
 		if count(said, "Other bed end") != 1 || count(said, "Rate good") == 0 {
 			t.Errorf("%q", said)
 		}
-		bed = "ICU08"
+		bed.Store("ICU08")
 		_, said = l.during(30 * time.Second)
 		if count(said, "Other bed start") != 1 || count(said, "Rate missing") != 1 || count(said, "Rate good") != 0 {
 			t.Errorf("%q", said)
@@ -289,21 +301,24 @@ func TestAnotherBedID(t *testing.T) {
 
 func TestARackAsPumpsComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failure, gone := 39, false
-		l := connect(t, Driver, Device{gone: func(place string, _ time.Time) (int, bool) { return failure, gone && place == "1A" }})
+		var failure atomic.Int32
+		l := connect(t, Driver, Device{gone: func(place string, _ time.Time) (int, bool) {
+			f := int(failure.Load())
+			return f, f != 0 && place == "1A"
+		}})
 		defer l.stop()
 		l.during(10 * time.Second)
-		gone = true
+		failure.Store(39)
 		_, said := l.during(10 * time.Second)
 		if count(said, "1-A Rate missing") != 1 || count(said, "1-A Rate good") != 0 || count(said, "1-1 Rate good") != 2 || count(said, "1-A Absent start") != 1 || count(said, "1-A gone") != 1 {
 			t.Errorf("%q", said)
 		}
-		gone, failure = false, 42
+		failure.Store(0)
 		_, said = l.during(10 * time.Second)
 		if count(said, "1-A Rate good") != 2 || count(said, "1-A Absent end") != 1 {
 			t.Errorf("%q", said)
 		}
-		gone = true
+		failure.Store(42)
 		_, said = l.during(10 * time.Second)
 		if count(said, "1-A Rate missing") != 1 || count(said, "1-A link Alarm start") != 1 || count(said, "Absent") != 0 {
 			t.Errorf("%q", said)
@@ -313,16 +328,17 @@ func TestARackAsPumpsComeAndGo(t *testing.T) {
 
 func TestAlarmsOfTheSimulatedPump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var more []string
-		l := connect(t, Driver, Device{Pumps: onePump, extra: func(string, time.Time) []string { return more }})
+		var more atomic.Value
+		more.Store([]string(nil))
+		l := connect(t, Driver, Device{Pumps: onePump, extra: func(string, time.Time) []string { return more.Load().([]string) }})
 		defer l.stop()
 		l.during(10 * time.Second)
-		more = []string{"INA3,1", "INM3,0"}
+		more.Store([]string{"INA3,1", "INM3,0"})
 		_, said := l.during(5 * time.Second)
 		if count(said, "1-1 pressure Alarm start high: pump 1-1 EEX: pressure high") != 1 || count(said, "Pump good ready") != 1 {
 			t.Errorf("%q", said)
 		}
-		more = nil
+		more.Store([]string(nil))
 		_, said = l.during(5 * time.Second)
 		if count(said, "1-1 pressure Alarm end") != 1 || count(said, "Pump good infusing") != 1 {
 			t.Errorf("%q", said)
@@ -334,10 +350,10 @@ func TestAfterASilenceAlarmsAreToldAgain(t *testing.T) {
 	for _, silence := range []time.Duration{8 * time.Second, time.Minute} {
 		for _, cycle := range []time.Duration{0, 5 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {
-				silent := false
+				var silent atomic.Bool
 				l := connect(t, Driver, Device{Pumps: onePump, Cyclic: cycle, extra: func(string, time.Time) []string { return []string{"INA3,1"} },
 					spoil: func(_ int, b []byte) []byte {
-						if silent {
+						if silent.Load() {
 							return nil
 						}
 						return b
@@ -347,9 +363,9 @@ func TestAfterASilenceAlarmsAreToldAgain(t *testing.T) {
 				if count(said, "Alarm start") != 1 {
 					t.Errorf("at first: %q", said)
 				}
-				silent = true
+				silent.Store(true)
 				l.during(silence)
-				silent = false
+				silent.Store(false)
 				_, said = l.during(time.Minute)
 				want := 0
 				if silence > tellAgain {
