@@ -17,7 +17,7 @@ import (
 // live are given it. Read-only: several modules share it.
 type Delivery struct {
 	Unit     protocol.UnitID
-	Lane     protocol.Lane // LaneLive, LaneWave or LaneBackfill; a backfill never rings
+	Lane     protocol.Lane // LaneLive, LaneWave or LaneBackfill: late
 	Received time.Time     // by the cloud's clock
 	protocol.Batch
 }
