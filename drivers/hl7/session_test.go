@@ -294,7 +294,7 @@ func TestHostileMessagesAreBounded(t *testing.T) {
 		n := 0
 		start := time.Now()
 		Driver.NewDecoder().Decode([]byte(c.wire), func(protocol.Observation) { n++ })
-		if took := time.Since(start); n > c.most || took > 30*time.Second {
+		if took := time.Since(start); n > c.most || took > time.Minute {
 			t.Errorf("%s: %d observations in %v", name, n, took)
 		}
 	}

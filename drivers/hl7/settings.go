@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // for boxes that have no time zones of their own
 
 	"monitorme/drivers/settings"
 	"monitorme/protocol"
