@@ -28,6 +28,11 @@ func TestAdultLimitsAtAChildAreSaid(t *testing.T) {
 	b.e.Patient(0)
 	same(t, "said once", shorts(b.advance(4)))
 	same(t, "stands while the child lies there", b.now(), "adult-limits low active by anna")
+	crashed := NewEvaluator("box-1", Default())
+	crashed.Adopt(b.e.Alarms(nil)[0])
+	if got := crashed.Advance(sec(4), nil); len(got) > 0 || len(crashed.Alarms(nil)) != 1 {
+		t.Errorf("a crash before the snapshot: %v", shorts(got))
+	}
 	b.e.Stop("anna", sec(5), nil)
 	same(t, "gone", shorts(b.advance(6)))
 	b.e.Patient(7)

@@ -283,6 +283,9 @@ func (e *Evaluator) Adopt(a Alarm) bool {
 	if a.State == Active {
 		c.phase = active
 	}
+	if c == &e.young && e.age == UnknownAge {
+		e.age = 0 // until it is said again
+	}
 	for int(c.steps) < len(c.rule.Escalate) && c.rule.Escalate[c.steps].Priority <= a.Priority {
 		c.steps++
 	}
