@@ -23,15 +23,15 @@ type agent struct {
 	clocks   clockwork
 	segments map[segmentKey]*segment
 	systemID string
-	serial   string // in its last answer
-	told     map[protocol.Code]string
-	active   map[statusKey]string // events of states that have begun
-	sensor   effect               // of the oximeter's status
-	trouble  bool                 // an event has said that there is no association
-	foreign  int                  // observations of persons who are not this bed's
-	old      int                  // readings that are too old
-	blind    bool                 // something was told that the configuration does not describe
-	blindSum bool                 // and an event has said so
+	serial   string                   // in its last answer
+	said     map[protocol.Code]string // identity
+	active   map[statusKey]string     // events of states that have begun
+	sensor   effect                   // of the oximeter's status
+	trouble  bool                     // an event has said that there is no association
+	foreign  int                      // observations of persons who are not this bed's
+	old      int                      // readings that are too old
+	blind    bool                     // something was told that the configuration does not describe
+	blindSum bool                     // and an event has said so
 
 	reading reading // of the object that is looked at
 
@@ -44,14 +44,13 @@ type agent struct {
 
 // An association is what a device asks with.
 type association struct {
-	version   uint32
-	found     bool // the protocol that is read here is offered
-	protocol  uint32
-	encoding  uint16
-	nomen     uint32
-	systemID  string
-	config    uint16
-	agentMode bool // it sends by itself
+	version  uint32
+	found    bool // the protocol that is read here is offered
+	protocol uint32
+	encoding uint16
+	nomen    uint32
+	systemID string
+	config   uint16
 }
 
 // parseAssociation reads an association request; false if it is not well formed.
@@ -67,11 +66,10 @@ func parseAssociation(b []byte) (r association, ok bool) {
 		r.found = true
 		r.protocol, r.encoding, r.nomen = info.u32(), info.u16(), info.u32()
 		info.bytes(8) // functional units, system type
-		r.systemID = fmt.Sprintf("%X", info.octets())
+		eui := info.octets()
+		r.systemID = fmt.Sprintf("%X", eui[:min(len(eui), 8)])
 		r.config = info.u16()
-		flags := info.u16()
-		r.agentMode = flags&1 != 0
-		info.u16()
+		info.bytes(4) // how data can be requested
 		if !info.attributes(nil) || !info.done() {
 			return r, false
 		}
@@ -110,8 +108,10 @@ func (a *agent) associate(r association) {
 	for _, key := range slices.SortedFunc(maps.Keys(a.active), compareKeys) {
 		a.phase(key, "")
 	}
-	a.resent = nil
-	if r.systemID == a.systemID {
+	switch {
+	case r.systemID != a.systemID:
+		a.resent = nil
+	case len(a.last) > 0:
 		a.resent = slices.Clone(a.last)
 	}
 	a.last = a.last[:0]
@@ -259,10 +259,10 @@ func (a *agent) product(c cursor) {
 
 // identity emits a word about the device when it is new.
 func (a *agent) identity(code protocol.Code, text string) {
-	if text == "" || a.told[code] == text {
+	if text == "" || a.said[code] == text {
 		return
 	}
-	a.told[code] = text
+	a.said[code] = text
 	a.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
 }
 

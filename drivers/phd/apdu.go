@@ -228,9 +228,6 @@ func (m *message) event() bool {
 	return m.service == serviceEvent || m.service == serviceConfirmedEvent
 }
 
-// An apdu is built with its lengths filled in at the end.
-type apdu []byte
-
 func u16(b []byte, v int) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
 
 // short is an APDU whose only field is a reason.
@@ -239,7 +236,7 @@ func short(kind, reason int) []byte { return u16(u16(u16(nil, kind), 2), reason)
 // dataAPDU is a data APDU with the argument of a service.
 func dataAPDU(invoke uint16, service int, argument []byte) []byte {
 	n := len(argument)
-	b := u16(make(apdu, 0, dataHeader+n), apduData)
+	b := u16(make([]byte, 0, dataHeader+n), apduData)
 	for _, v := range []int{n + 8, n + 6, int(invoke), service, n} {
 		b = u16(b, v)
 	}

@@ -176,6 +176,9 @@ func (c configuration) settle(o *object) {
 		codes = append(codes[:0], ids...)
 	}
 	for _, code := range codes {
+		if code == 0 { // an object without a type
+			continue
+		}
 		v := valueOf(code, channel)
 		if channel == "spot" {
 			v.channel = "" // unless another value of the kind is there

@@ -37,19 +37,25 @@ func TestDriver(t *testing.T) {
 }
 
 func TestTheOtherDevices(t *testing.T) {
+	two := uint16(2)
 	for name, c := range map[string]struct {
 		device Device
 		expect []protocol.Code
 	}{
 		"cuff":                             {Device{Kind: Cuff}, []protocol.Code{protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean, protocol.MustCode("MDC_PULS_RATE_NON_INV")}},
 		"cuff that hides its standard one": {Device{Kind: Cuff, Mute: true}, []protocol.Code{protocol.NIBPSystolic, protocol.NIBPDiastolic, protocol.NIBPMean}},
+		"cuff of two":                      {Device{Kind: Cuff, Person: 2}, []protocol.Code{protocol.NIBPSystolic}},
 		"thermometer":                      {Device{Kind: Thermometer}, []protocol.Code{protocol.BodyTemperature}},
 		"meter":                            {Device{Kind: GlucoseMeter}, []protocol.Code{protocol.Glucose}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options
 			o.Expect, o.Span, o.Settle = c.expect, 6*time.Minute, 3*time.Minute
-			drivertest.Play(t, with(c.device, defaults()), o)
+			s := defaults()
+			if c.device.Person != 0 {
+				s.Person = &two
+			}
+			drivertest.Play(t, with(c.device, s), o)
 		})
 	}
 }

@@ -20,7 +20,7 @@ const (
 	memoryEach     = 5 * time.Minute
 	lookEach       = time.Second // so exact is the time of a reading
 	lookKeeping    = 250 * time.Millisecond
-	maxWaiting     = 32 // APDUs to send; more are never due at once
+	maxWaiting     = 256 // APDUs to send; one read brings no more events
 )
 
 type state uint8
@@ -49,8 +49,8 @@ type session struct {
 	asking     bool
 	askedUntil time.Duration
 	jobs       []job
-	attributes time.Duration // when to ask for them next
-	memory     time.Duration
+	nextGet    time.Duration // when to ask for the attributes
+	nextRead   time.Duration // and for the memory
 	clockUntil time.Duration
 	read       map[segmentKey][]byte // what was told of a segment when it was read last
 	byteCount  uint64
@@ -60,10 +60,9 @@ type session struct {
 
 // A job is something to ask the device for.
 type job struct {
-	kind     jobKind
-	handle   uint16
-	number   uint16 // of a segment
-	transfer bool   // it was granted, pieces come
+	kind   jobKind
+	handle uint16
+	number uint16 // of a segment
 }
 
 type jobKind uint8
@@ -172,7 +171,7 @@ func (s *session) associate(r association) {
 func (s *session) operate() {
 	s.state = operating
 	s.keep, s.clockUntil = true, s.now+clockWithin
-	s.attributes, s.memory = s.now, s.now
+	s.nextGet, s.nextRead = s.now, s.now
 	clear(s.read)
 	if s.settings.Scanners {
 		for _, h := range s.agent.config.handles(classScanner, classScannerLast) {
@@ -248,7 +247,7 @@ func (s *session) piece(m *message, understood bool) {
 		return
 	}
 	s.askedUntil = s.now + transferWithin
-	if s.pending.transfer = true; !understood || e.status&pieceLast != 0 {
+	if !understood || e.status&pieceLast != 0 {
 		s.finish(understood)
 	}
 }
@@ -262,8 +261,7 @@ func (s *session) answered(m *message) {
 	switch p := s.pending; {
 	case p.kind == transferSegment && !failed:
 		if len(m.info) == 4 && m.info[2] == 0 && m.info[3] == 0 {
-			s.pending.transfer = true
-			s.askedUntil = s.now + transferWithin
+			s.askedUntil = s.now + transferWithin // pieces come
 			return
 		}
 		s.finish(true) // it is empty
@@ -325,17 +323,17 @@ func (s *session) next() {
 	if s.state != operating || s.asking {
 		return
 	}
-	doubt := s.agent.clocks.doubts && s.now >= s.attributes-attributesEach+doubtEach
+	doubt := s.agent.clocks.doubts && s.now >= s.nextGet-attributesEach+doubtEach
 	switch {
-	case s.now >= s.attributes || doubt:
-		s.attributes, s.agent.clocks.doubts = s.now+attributesEach, false
+	case s.now >= s.nextGet || doubt:
+		s.nextGet, s.agent.clocks.doubts = s.now+attributesEach, false
 		s.ask(job{kind: getAttributes})
 	case len(s.jobs) > 0:
 		j := s.jobs[0]
 		s.jobs = s.jobs[1:]
 		s.ask(j)
-	case s.settings.Memory && s.now >= s.memory:
-		s.memory = s.now + memoryEach
+	case s.settings.Memory && s.now >= s.nextRead:
+		s.nextRead = s.now + memoryEach
 		for _, h := range s.agent.config.handles(classStore, classStore) {
 			s.jobs = append(s.jobs, job{kind: getSegments, handle: h})
 		}

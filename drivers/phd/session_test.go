@@ -410,6 +410,9 @@ func TestRunWritesNothingElse(t *testing.T) {
 func FuzzSession(f *testing.F) {
 	f.Add(slices.Concat(workedAssociate, workedConfig, workedReport, workedRelease), uint16(20))
 	f.Add(slices.Concat(workedAssociate, workedConfig, attributesAre(1), workedReport, unhex("E60000020001"), workedAssociate), uint16(700))
+	for _, name := range []string{"oximeter", "cuff", "meter"} {
+		f.Add(drivertest.Load(f, "testdata/"+name+".hex"), uint16(30))
+	}
 	f.Fuzz(func(t *testing.T, b []byte, step uint16) {
 		s := defaults()
 		k := newSession(&s)

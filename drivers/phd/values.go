@@ -61,6 +61,10 @@ func (a *agent) values(o *object, of *reading, t timing) {
 	if !o.settled {
 		a.config.settle(o)
 	}
+	if len(o.values) == 0 {
+		a.blind = true
+		return
+	}
 	for _, w := range of.values[:of.n] {
 		c := cursor{b: w.v}
 		switch w.id {
@@ -144,12 +148,12 @@ func (a *agent) compound(o *object, of *reading, c cursor, wide bool, t timing) 
 func (a *agent) complete(o *object, of *reading, c cursor, t timing) {
 	physio, status, unit := c.u16(), c.u16(), c.u16()
 	d, q := floatOf(c.u32())
-	if !c.done() {
+	code := protocol.Canonical(protocol.Code(o.physioPartition(o.partition))<<16 | protocol.Code(physio))
+	if !c.done() || code == 0 {
 		a.blind = true
 		return
 	}
 	d, q = worth(d, q, status|of.status)
-	code := protocol.Canonical(protocol.Code(o.physioPartition(o.partition))<<16 | protocol.Code(physio))
 	for i := range o.values {
 		if o.values[i].code == code {
 			a.tell(&o.values[i], unitOf(unit), d, q, t)
@@ -242,7 +246,7 @@ func (a *agent) judge(code protocol.Code, q protocol.Quality, t timing) protocol
 // samples emits a block of a wave.
 func (a *agent) samples(o *object, of *reading, v []byte, t timing) {
 	raw := o.wave.counts(v)
-	if len(o.values) == 0 || raw == nil || !o.wave.settle(o.unit, &o.values[0]) {
+	if raw == nil || !o.wave.settle(o.unit, &o.values[0]) {
 		a.blind = true
 		return
 	}
@@ -268,7 +272,7 @@ func (a *agent) samples(o *object, of *reading, v []byte, t timing) {
 
 // word emits a code or bits that are no state of the device.
 func (a *agent) word(o *object, id uint16, v []byte, t timing) {
-	if _, status := statuses[o.typ()]; status || len(o.values) == 0 {
+	if _, status := statuses[o.typ()]; status {
 		return
 	}
 	var text string
