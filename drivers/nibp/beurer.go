@@ -218,9 +218,11 @@ func (d *beurer) rest(now, pause time.Duration) time.Duration {
 func simulateBeurer(ctx context.Context, wire drivers.Port, patient drivers.Patient) error {
 	var memory []beurerRecord
 	measure := func(b []byte, at time.Time) []byte {
-		if r, on := measured(patient, at); on && r.sys >= 25 && r.dia >= 25 {
+		if r, on := measured(patient, at); on {
 			at = at.UTC()
-			memory = append(memory, beurerRecord{byte(r.sys - 25), byte(r.dia - 25), byte(r.rate), byte(at.Month()), byte(at.Day()), byte(at.Hour()), byte(at.Minute()), byte(at.Year() - 2000)})
+			less := func(pressure int) byte { return byte(min(max(pressure-25, 0), 255)) }
+			memory = append(memory, beurerRecord{less(r.sys), less(r.dia), byte(r.rate),
+				byte(at.Month()), byte(at.Day()), byte(at.Hour()), byte(at.Minute()), byte(at.Year() - 2000)})
 			memory = memory[max(0, len(memory)-60):]
 		}
 		return b
