@@ -33,6 +33,7 @@ type heard struct {
 	request    association // of an association request
 	message    message     // of a data APDU
 	understood bool
+	kept       bool // an event that waits: it is heard again when its values were emitted
 }
 
 type keptEvent struct {
@@ -120,7 +121,8 @@ func (d *decoder) take(h heard, b []byte) {
 		if m := &h.message; m.event() && m.kind != eventConfig && d.keep {
 			if len(d.kept) < maxKept {
 				d.kept = append(d.kept, keptEvent{bytes.Clone(b), a.clocks.now})
-				return
+				h.kept = true
+				break
 			}
 			d.release()
 		}

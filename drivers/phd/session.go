@@ -41,8 +41,8 @@ type session struct {
 	now      time.Duration
 	waiting  [][]byte
 
-	configID uint16
-	silent   map[uint16]bool // standard configurations that were asked for and not sent
+	asks   configurationKey          // of the association
+	silent map[configurationKey]bool // standard ones that were asked for and not sent
 
 	invoke     uint16
 	pending    job // asked, not answered
@@ -57,6 +57,16 @@ type session struct {
 	byteAt     time.Duration
 	lost       string // why there is no association, to be told
 }
+
+// A configurationKey is a configuration of a device.
+type configurationKey struct {
+	device string
+	id     uint16
+}
+
+// maxSilent bounds the devices of which it is remembered that they do not send
+// their configuration.
+const maxSilent = 64
 
 // A job is something to ask the device for.
 type job struct {
@@ -75,7 +85,7 @@ const (
 )
 
 func newSession(s *Settings) *session {
-	n := &session{decoder: newDecoder(s), settings: s, silent: map[uint16]bool{}, read: map[segmentKey][]byte{}}
+	n := &session{decoder: newDecoder(s), settings: s, silent: map[configurationKey]bool{}, read: map[segmentKey][]byte{}}
 	n.decoder.heard = n.hear
 	n.agent.clocks.runs = true
 	return n
@@ -122,7 +132,9 @@ func (s *session) leave() {
 // abort breaks the association off.
 func (s *session) abort(reason int) {
 	s.leave()
-	s.send(short(apduAbort, reason))
+	if b := short(apduAbort, reason); len(s.waiting) == 0 || !bytes.Equal(s.waiting[len(s.waiting)-1], b) {
+		s.send(b)
+	}
 }
 
 // hear acts on what the device has said, after it was emitted.
@@ -144,7 +156,7 @@ func (s *session) hear(h heard) {
 			s.abort(abortUndefined)
 		}
 	case apduData:
-		s.message(&h.message, h.understood)
+		s.message(h)
 	}
 }
 
@@ -154,16 +166,17 @@ func (s *session) hear(h heard) {
 func (s *session) associate(r association) {
 	s.leave()
 	s.waiting = s.waiting[:0]
+	s.asks = configurationKey{r.systemID, r.config}
 	result := r.answer()
 	switch {
 	case result != resultUnknownConfig:
-	case s.silent[r.config] && s.agent.config != nil:
+	case s.silent[s.asks]:
 		result = resultAccepted
 		s.operate()
 	default:
 		s.state, s.until = waitingForConfiguration, s.now+configWithin
+		s.keep, s.clockUntil = s.agent.config != nil, s.until
 	}
-	s.configID = r.config
 	s.waiting = slices.Insert(s.waiting, 0, associated(result, r))
 }
 
@@ -181,12 +194,16 @@ func (s *session) operate() {
 	s.next()
 }
 
-func (s *session) message(m *message, understood bool) {
-	switch {
+func (s *session) message(h heard) {
+	switch m := &h.message; {
 	case s.state == unassociated:
 		s.abort(abortUndefined)
+	case h.kept:
+		if s.state == waitingForConfiguration {
+			s.operate() // the device takes its standard configuration for known
+		}
 	case m.event():
-		s.event(m, understood)
+		s.event(m, h.understood)
 	case m.service >= answerEvent:
 		s.answered(m)
 	default: // a question of the device
@@ -197,19 +214,14 @@ func (s *session) message(m *message, understood bool) {
 // event answers an event.
 func (s *session) event(m *message, understood bool) {
 	if m.kind == eventConfig {
-		delete(s.silent, s.configID)
+		delete(s.silent, s.asks)
 		s.answer(m, append(bytes.Clone(m.info[:2]), 0, 0))
 		s.operate()
 		return
 	}
-	if s.state == waitingForConfiguration {
-		if s.agent.config == nil {
-			s.abort(abortUndefined)
-			return
-		}
-		s.operate() // it takes its standard configuration for known
-	}
 	switch {
+	case s.state == waitingForConfiguration:
+		s.abort(abortUndefined)
 	case m.kind == eventSegment:
 		s.piece(m, understood)
 	case understood:
@@ -260,11 +272,14 @@ func (s *session) answered(m *message) {
 	failed := m.service == answerError || m.service == answerReject
 	switch p := s.pending; {
 	case p.kind == transferSegment && !failed:
-		if len(m.info) == 4 && m.info[2] == 0 && m.info[3] == 0 {
+		c := cursor{b: m.info}
+		c.u16()
+		result := c.u16()
+		if result == transferGranted {
 			s.askedUntil = s.now + transferWithin // pieces come
 			return
 		}
-		s.finish(true) // it is empty
+		s.finish(result == transferNoSegment || result == transferEmpty)
 		return
 	case p.kind == getSegments && !failed:
 		s.choose(m.handle)
@@ -273,6 +288,13 @@ func (s *session) answered(m *message) {
 	}
 	s.finish(!failed)
 }
+
+// Results of a transfer that was asked for; others may be better later.
+const (
+	transferGranted   = 0
+	transferNoSegment = 1
+	transferEmpty     = 3
+)
 
 // choose asks for the segments that have changed.
 func (s *session) choose(handle uint16) {
@@ -306,7 +328,10 @@ func (s *session) tick() {
 	switch {
 	case s.state == waitingForConfiguration && s.now >= s.until:
 		if s.agent.config != nil {
-			s.silent[s.configID] = true
+			if len(s.silent) >= maxSilent {
+				clear(s.silent)
+			}
+			s.silent[s.asks] = true
 		}
 		s.lost = "the device does not send its configuration"
 		s.abort(abortConfigTimeout)

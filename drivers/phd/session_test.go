@@ -310,7 +310,14 @@ func TestAMissingConfigurationIsGivenUpAndAStandardOneThenTakenForKnown(t *testi
 	k.hears(standard)
 	k.hears(workedReport)
 	k.after(2 * time.Second)
-	k.wants("at once", "TEMP_BODY/ unknown 37.1 Cel")
+	k.hears(attributesAre(int(k.s.invoke), attribute(attrTimeAbsolute, clockOf("2026-11-20 09:28:02"))))
+	k.wants("at once", "TEMP_BODY/ unknown 37.1 Cel", "ATTR_SYS_ID/ good 0011223344556677 ")
+	k.now += time.Second
+	k.hears(standard)
+	k.hears(workedReport)
+	if got := k.hears(attributesAre(int(k.s.invoke), attribute(attrTimeAbsolute, clockOf("2026-11-20 09:28:12")))); got != workedConfirmed {
+		t.Errorf("at once, with a clock: %s", got)
+	}
 
 	// An extended configuration is never guessed.
 	k = newTalk(t)
