@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,15 @@ const (
 )
 
 // settings are those of the drivers that show nothing without any.
-var settings = map[string]string{}
+var settings = map[string]string{
+	"diap": `{commands: [{ask: "hr;spo2;rr;t1", values: [{key: hr, code: MDC_ECG_HEART_RATE}, {key: spo2, code: MDC_PULS_OXIM_SAT_O2},
+		{key: rr, code: MDC_RESP_RATE}, {key: t1, code: MDC_TEMP}]}]}`,
+	"mindray": `{pressure: mmHg, temperature: C, st: mV, co2: mmHg, oxygen: percent, agents: percent}`,
+	"openeeg": `{values: [{column: 1, code: MDC_ECG_ELEC_POTL_II, scale: 0.005, offset: -2.56}]}`,
+}
+
+// faces are the drivers that show a family better than its first.
+var faces = map[string]string{"docs/devices/glucose.md": "dexcom"}
 
 // deviceBeds is the ward that shows devices: a bed for each driver that is
 // named, or for the first of each family, with a calm patient. A family are the
@@ -26,7 +35,7 @@ func deviceBeds(ward string) ([]*bed, error) {
 		for _, d := range all.Drivers {
 			if d.Simulate != nil && !known[d.Sheet] {
 				known[d.Sheet] = true
-				names = append(names, d.Name)
+				names = append(names, cmp.Or(faces[d.Sheet], d.Name))
 			}
 		}
 	} else {
