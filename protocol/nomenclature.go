@@ -102,7 +102,8 @@ func Lookup(c Code) (Term, bool) {
 	if t, ok := termByCode[c]; ok {
 		return *t, true
 	}
-	return Term{Code: c, RefID: fmt.Sprintf("MDC_UNKNOWN_%d", uint32(c)), Label: fmt.Sprintf("?%d", uint32(c)), Name: "unknown code"}, false
+	return Term{Code: c, RefID: fmt.Sprintf("MDC_UNKNOWN_%d", uint32(c)), Label: fmt.Sprintf("?%d", uint32(c)), Name: "unknown code",
+		Period: paceMinute.every, StaleAfter: paceMinute.stale}, false
 }
 
 // LookupRefID finds the term of a reference id such as "MDC_PULS_OXIM_SAT_O2".

@@ -173,3 +173,9 @@ func TestPlausibleKnowsTheRangeInTheUnit(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUnknownCodeIsNeverLiveForEver(t *testing.T) {
+	if term, known := Lookup(7<<16 | 4711); known || term.StaleAfter <= 0 {
+		t.Errorf("known %v, stale after %v: an old number would be shown as a live one", known, term.StaleAfter)
+	}
+}

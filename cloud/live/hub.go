@@ -74,7 +74,7 @@ func (h *Hub) box(id protocol.BoxID) *box {
 
 // Observe takes a batch: it moves the latest values on and tells the unit's
 // screens. Of a backfill it keeps what is newer than what it has, and tells
-// nobody.
+// only of values that still hold, as a cuff's pressure of some minutes ago.
 func (h *Hub) Observe(d *Delivery) {
 	b := h.box(d.Box)
 	b.mu.Lock()
@@ -84,11 +84,13 @@ func (h *Hub) Observe(d *Delivery) {
 		o := &d.Observations[i]
 		switch o.Kind {
 		case protocol.KindNumeric, protocol.KindEnumeration:
-			if b.take(o, d.Received) {
+			if b.take(o, d.Received) && (d.Lane != protocol.LaneBackfill || holds(o, d.Received)) {
 				fresh = append(fresh, *o)
 			}
 		case protocol.KindSamples:
-			fresh = append(fresh, *o)
+			if d.Lane != protocol.LaneBackfill {
+				fresh = append(fresh, *o)
+			}
 		}
 	}
 	b.mu.Unlock()
@@ -103,7 +105,7 @@ func (h *Hub) Observe(d *Delivery) {
 	if cameBack {
 		h.publishBox(d.Box, place)
 	}
-	if d.Lane == protocol.LaneBackfill || len(fresh) == 0 {
+	if len(fresh) == 0 {
 		return
 	}
 	subs := h.subscribers(place.Unit)
@@ -121,6 +123,12 @@ func (h *Hub) Observe(d *Delivery) {
 			h.send(subs, Event{Type: "wave", Bed: place.Bed, Data: appendWave(nil, place.Bed, &fresh[i])})
 		}
 	}
+}
+
+// holds reports whether a screen would still show the value as of now.
+func holds(o *protocol.Observation, now time.Time) bool {
+	term, _ := protocol.Lookup(o.Code)
+	return term.StaleAfter == 0 || now.Sub(o.At) <= term.StaleAfter
 }
 
 // contact notes that the box was heard of, and reports whether it had been

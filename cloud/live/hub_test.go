@@ -100,6 +100,22 @@ func TestABackfillIsNeverShownAsLive(t *testing.T) {
 	}
 }
 
+func TestALatePressureThatStillHoldsIsShown(t *testing.T) {
+	h := newHub()
+	s := h.Subscribe("ward-1", true, 8)
+	defer s.Close()
+	late := numeric(protocol.NIBPSystolic, 88, t0.Add(-3*time.Minute))
+	h.Observe(delivery(protocol.LaneBackfill, t0, late, numeric(protocol.HeartRate, 180, t0.Add(-3*time.Minute))))
+	for len(s.C) > 1 { // the box came in touch
+		next(t, s)
+	}
+	_, v := next(t, s)
+	values, _ := v["values"].([]any)
+	if len(values) != 1 || values[0].(map[string]any)["ref_id"] != "MDC_PRESS_BLD_NONINV_SYS" {
+		t.Errorf("told of %v, want the pressure only", v)
+	}
+}
+
 func TestAReadingThatComesTwiceChangesNothing(t *testing.T) {
 	h := newHub()
 	d := delivery(protocol.LaneLive, t0, numeric(protocol.HeartRate, 72, t0))
