@@ -19,19 +19,19 @@ type agent struct {
 	settings *Settings
 	emit     drivers.Emit
 
-	config   configuration
-	clocks   clockwork
-	segments map[segmentKey]*segment
-	systemID string
-	serial   string                   // in its last answer
-	said     map[protocol.Code]string // identity
-	active   map[statusKey]string     // events of states that have begun
-	sensor   effect                   // of the oximeter's status
-	trouble  bool                     // an event has said that there is no association
-	foreign  int                      // observations of persons who are not this bed's
-	old      int                      // readings that are too old
-	blind    bool                     // something was told that the configuration does not describe
-	blindSum bool                     // and an event has said so
+	config    configuration
+	clocks    clockwork
+	segments  map[segmentKey]*segment
+	systemID  string
+	serial    string                   // in its last answer
+	said      map[protocol.Code]string // identity
+	active    map[statusKey]string     // events of states that have begun
+	sensor    effect                   // of the oximeter's status
+	trouble   bool                     // an event has said that there is no association
+	foreign   int                      // observations of persons who are not this bed's
+	old       int                      // readings that are too old
+	blind     bool                     // something was told that the configuration does not describe
+	blindSaid bool                     // and an event has said so
 
 	reading reading // of the object that is looked at
 
@@ -115,7 +115,7 @@ func (a *agent) associate(r association) {
 		a.resent = slices.Clone(a.last)
 	}
 	a.last = a.last[:0]
-	a.systemID, a.sensor, a.blind, a.blindSum = r.systemID, noEffect, false, false
+	a.systemID, a.sensor, a.blind, a.blindSaid = r.systemID, noEffect, false, false
 	a.config, a.stores = standard(r.config), false
 	a.clocks.forget()
 	clear(a.segments)
@@ -138,7 +138,14 @@ func (a *agent) configure(m *message) bool {
 	}
 	n.settleAll()
 	a.config, a.stores = n, len(n.handles(classStore, classStore)) > 0
+	clear(a.segments)
 	a.regain()
+	for _, h := range n.handles(classScanner, classScannerLast) {
+		if n[h].disabled && !a.settings.Scanners {
+			a.note("scanners", "the device has reports that are switched off: set scanners")
+			break
+		}
+	}
 	return true
 }
 
@@ -181,12 +188,17 @@ func (a *agent) aborted(reason uint16) {
 	a.lose("the device has broken the association off: " + why)
 }
 
-// once tells something that stands for the settings or the device to be looked
-// at; n is how often it was, and each tenfold is told.
+// note tells something for which the settings or the device should be looked at.
+func (a *agent) note(channel, text string) {
+	a.event(protocol.EventAlarm, channel, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: text})
+}
+
+// once notes something that has happened n times by now: the first time, and
+// each tenfold.
 func (a *agent) once(channel, text string, before, n int) {
 	for p := 1; p <= n; p *= 10 {
 		if before < p {
-			a.event(protocol.EventAlarm, channel, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: fmt.Sprintf(text, n)})
+			a.note(channel, fmt.Sprintf(text, n))
 			return
 		}
 	}
@@ -201,10 +213,9 @@ func (a *agent) tellForeign(before int) {
 }
 
 func (a *agent) tellBlind() {
-	if a.blind && !a.blindSum {
-		a.blindSum = true
-		a.event(protocol.EventAlarm, "configuration", protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical,
-			Text: "the device sends values that its configuration does not describe: they are left out"})
+	if a.blind && !a.blindSaid {
+		a.blindSaid = true
+		a.note("configuration", "the device has values that its configuration does not describe: they are left out")
 	}
 }
 

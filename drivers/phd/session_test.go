@@ -384,6 +384,9 @@ func TestTheRestOfAnAPDUIsNotWaitedForForEver(t *testing.T) {
 func TestUnknownEventsAreRefusedAndScannersAreSwitchedOnOnlyIfAsked(t *testing.T) {
 	scanner := append(u16(u16(nil, 0x12), 3), listOf(attribute(attrOperational, []byte{0, 0}))...)
 	k := newTalk(t)
+	k.hears(workedAssociate)
+	k.hears(reports(1, 0, eventConfig, append([]byte{0x40, 0}, listOf(scanner)...)))
+	k.wants("a scanner that is off", "EVT_ALARM/scanners good once the device has reports that are switched off: set scanners ")
 	k.configure(scanner)
 	if got := k.asks() + k.after(10*time.Second); got != "" {
 		t.Errorf("without being told to: %s", got)

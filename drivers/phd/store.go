@@ -79,10 +79,10 @@ func (a *agent) learn(m *message) {
 			c := cursor{b: v}
 			switch id {
 			case attrSegmentMap:
-				ok = a.entryMap(s, c)
+				ok = a.entryMap(s, c) && ok
 			case attrSegmentPerson:
 				person := c.u16()
-				s.person = &person
+				s.person, ok = &person, ok && c.done()
 			case attrSegmentStart:
 				s.start = stampOf(attrStampAbsolute, v)
 			case attrSamplePeriod:
@@ -96,7 +96,9 @@ func (a *agent) learn(m *message) {
 			s.measure()
 		}
 		a.segments[key] = s
+		a.blind = a.blind || s.size == 0
 	})
+	a.tellBlind()
 }
 
 // memory are the segments that are known, in order.

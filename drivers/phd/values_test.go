@@ -190,7 +190,7 @@ func TestWhatTheConfigurationDoesNotDescribeIsLeftOutAndTold(t *testing.T) {
 			t.Error("not confirmed")
 		}
 	}
-	k.wants("unknown", "PULS_OXIM_SAT_O2/ good 97 %", "EVT_ALARM/configuration good once the device sends values that its configuration does not describe: they are left out ",
+	k.wants("unknown", "PULS_OXIM_SAT_O2/ good 97 %", "EVT_ALARM/configuration good once the device has values that its configuration does not describe: they are left out ",
 		"PULS_OXIM_SAT_O2/ good 97 %")
 }
 
