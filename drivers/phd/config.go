@@ -208,8 +208,8 @@ func (o *object) compound() (codes []protocol.Code) {
 	return nil
 }
 
-// taken reports whether a value of another object has the series of v. All that
-// are settled before have priority, and of the others those without a modality.
+// taken reports whether another value, of o or of an object that was settled
+// before, has the series of v.
 func (c configuration) taken(o *object, v *value) bool {
 	for _, other := range c {
 		if other == o || other.handle == o.handle || !other.settled {

@@ -39,8 +39,8 @@ const (
 	simRest        = 2 * time.Second
 	simTries       = 3
 	simSlow        = -37 * time.Minute // its clock is wrong
-	loseAnswerAt   = 150               // reports after an association
-	breakOffAt     = 300
+	breakOffAt     = 300               // a streaming device gives up after so many reports
+	loseAnswerAt   = breakOffAt / 2    // and loses an answer between
 )
 
 type simState uint8
@@ -66,6 +66,7 @@ type simulation struct {
 	unconfirmed []byte // what it reports, also of an association before
 	reports     int
 	total       int
+	lost        int // the report whose answer was lost
 	now         time.Time
 	out         []byte
 	started     time.Time
@@ -143,7 +144,7 @@ func (s *simulation) tick() {
 		case s.model.episodic && s.reports > 0:
 			s.send(short(apduRelease, 0))
 			s.idle(s.Every)
-		case s.model.streams && s.reports >= breakOffAt:
+		case s.model.streams && s.reports > 0 && s.total%breakOffAt == 0:
 			s.breakOff(abortUndefined)
 		default:
 			s.measure()
@@ -305,8 +306,8 @@ func (s *simulation) confirmed(invoke uint16, c cursor) {
 			s.operate()
 		}
 	case s.state != simOperating:
-	case s.model.streams && s.reports == loseAnswerAt:
-		s.reports++ // this answer is lost
+	case s.model.streams && s.total%breakOffAt == loseAnswerAt && s.lost != s.total:
+		s.lost = s.total // this answer
 	case len(s.pieces) > 0:
 		s.nextPiece()
 	default:

@@ -166,18 +166,20 @@ func TestSettings(t *testing.T) {
 
 func TestTheOximetersBadHabitsCostNoReading(t *testing.T) {
 	got, _ := converse(t, Driver, drivertest.NewPatient(), 11*time.Minute)
-	values, aborted, back := 0, 0, 0
+	values, noAnswer, noReason, back := 0, 0, 0, 0
 	for _, o := range got {
 		switch {
 		case o.Code == protocol.SpO2 && o.Quality == protocol.QualityGood:
 			values++
-		case o.Code == protocol.EventAlarm && o.Event.Phase == protocol.PhaseStart:
-			aborted++
+		case o.Code == protocol.EventAlarm && strings.HasSuffix(o.Event.Text, "it had no answer in time"):
+			noAnswer++
+		case o.Code == protocol.EventAlarm && strings.HasSuffix(o.Event.Text, "it gives no reason"):
+			noReason++
 		case o.Code == protocol.EventAlarm && o.Event.Phase == protocol.PhaseEnd:
 			back++
 		}
 	}
-	if values < 600 || aborted < 2 || back != aborted {
-		t.Errorf("%d values, %d aborts, %d times back", values, aborted, back)
+	if values < 600 || noAnswer != 2 || noReason != 2 || back != 4 {
+		t.Errorf("%d values, %d and %d aborts, %d times back", values, noAnswer, noReason, back)
 	}
 }
