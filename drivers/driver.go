@@ -30,6 +30,10 @@ type Driver struct {
 	// uses, tried by a probe and allowed in a configuration.
 	Line       Line
 	Alternates []Line
+	// Network is the address of a device that is reached by the network rather
+	// than by a line, for people: "udp://HOST:24105". The same bytes may come
+	// through a serial line, too.
+	Network string
 	// Asks tells that the device is silent until asked: Run writes to the port.
 	Asks bool
 	// Silence is how long a working device may send no valid frame.

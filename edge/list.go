@@ -17,7 +17,7 @@ type driversCmd struct{}
 func (driversCmd) Run(s streams) error {
 	list := slices.SortedFunc(slices.Values(all.Drivers), func(a, b drivers.Driver) int { return strings.Compare(a.Name, b.Name) })
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tDEVICE\tLINE\tDIALOGUE\tSIGNS\tSTATE")
+	fmt.Fprintln(w, "NAME\tDEVICE\tPORT\tDIALOGUE\tSIGNS\tSTATE")
 	for _, d := range list {
 		dialogue, state := "talks", "specified"
 		if d.Asks {
@@ -32,8 +32,11 @@ func (driversCmd) Run(s streams) error {
 }
 
 // lineText is how a driver opens its line, as "9600 8N1", and whether there are
-// others in its family.
+// others in its family; or where it is in the network.
 func lineText(d drivers.Driver) string {
+	if d.Network != "" {
+		return d.Network
+	}
 	text := drivers.Line{Baud: d.Line.Baud, DataBits: d.Line.DataBits, Parity: d.Line.Parity, StopBits: d.Line.StopBits}.String()
 	if n := len(d.Alternates); n > 0 {
 		text += fmt.Sprintf(" (+%d)", n)
@@ -53,7 +56,7 @@ func signs(codes []protocol.Code) string {
 		}
 	}
 	if len(has) == 0 {
-		return "-"
+		return "others"
 	}
 	return strings.Join(has, ",")
 }

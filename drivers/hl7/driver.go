@@ -51,6 +51,7 @@ func (p *plan) driver() drivers.Driver {
 			"Philips Efficia CM, SureSigns VM and VS, HL7"},
 		Sheet:      "docs/devices/hl7.md",
 		Line:       drivers.Line{Baud: 115200},
+		Network:    "listen://ADDR:PORT?from=MONITOR",
 		Alternates: []drivers.Line{{Baud: 9600}, {Baud: 19200}, {Baud: 38400}, {Baud: 57600}},
 		Silence:    p.Silence,
 		Codes:      p.codes(),

@@ -58,6 +58,7 @@ var Network = drivers.Driver{
 	Models:     models,
 	Sheet:      "docs/devices/intellivue.md",
 	Line:       drivers.Line{Baud: 115200}, // of a recording that is played
+	Network:    "udp://HOST:24105",
 	Asks:       true,
 	Silence:    10 * time.Second,
 	Codes:      codes,

@@ -36,6 +36,7 @@ func (s Settings) driver() drivers.Driver {
 		Models:     []string{"BeneView T1", "BeneView T5", "BeneView T6", "BeneView T8", "BeneView T9", "iPM", "iMEC", "uMEC", "ePM", "DPM", "Passport"},
 		Sheet:      "docs/devices/mindray.md",
 		Line:       drivers.Line{Baud: 115200}, // of a recording that is played
+		Network:    "tcp://HOST:4601",
 		Asks:       true,
 		Silence:    silence,
 		Codes:      codes,
