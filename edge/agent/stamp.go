@@ -20,14 +20,17 @@ type series struct {
 // A stamper gives one device's observations their times. Not safe for
 // concurrent use.
 type stamper struct {
-	last   map[series]time.Time // of the last observation; of a waveform the end of its last block
+	last   map[series]time.Time // of the newest observation; of a waveform the end of its last block
+	late   map[series]time.Time // of the last one that was older than that
 	offset time.Duration        // wall minus mono of the last stamp
 }
 
 // stamp sets At to the arrival minus the delay that the driver knows of, in
 // microseconds, and strictly after the series' last one, so that what is
 // emitted in order is kept in order. Only a step of the wall clock may take a
-// series back: holding it at the wrong time would be a lie that lasts.
+// series back, for holding it at the wrong time would be a lie that lasts; and
+// a reading that was measured well before the last one, as from a memory, which
+// must not look younger than it is.
 //
 // A device draws a waveform evenly, but its blocks arrive unevenly. A block
 // that comes near the end of the one before is laid right behind it, and what
@@ -35,7 +38,7 @@ type stamper struct {
 func (s *stamper) stamp(o *protocol.Observation, now clock.Stamp) {
 	offset := time.Duration(now.Wall.UnixNano()) - now.Mono
 	if step := offset - s.offset; s.last == nil || len(s.last) >= maxSeries || step > clock.StepLimit || step < -clock.StepLimit {
-		s.last = make(map[series]time.Time)
+		s.last, s.late = make(map[series]time.Time), make(map[series]time.Time)
 	}
 	s.offset = offset
 	at := now.Wall.UTC().Add(-max(o.Delay, 0)).Truncate(time.Microsecond)
@@ -49,11 +52,27 @@ func (s *stamper) stamp(o *protocol.Observation, now clock.Stamp) {
 		s.last[key] = at.Add(o.Samples.Duration()).Truncate(time.Microsecond)
 		return
 	}
-	if known && !at.After(last) {
-		at = last.Add(time.Microsecond)
+	if known && last.Sub(at) > jitter {
+		at = after(s.late[key], at)
+		s.late[key] = at
+	} else {
+		at = after(last, at)
+		s.last[key] = at
 	}
-	s.last[key] = at
 	o.At, o.Clock = at, now.Quality
+}
+
+// jitter is by how much a reading may seem to be older than the one before it
+// only because the two took different times on their way.
+const jitter = 5 * time.Second
+
+// after gives at, or the next instant after last if at is not, or little, before
+// it: no two readings of a series are of one time.
+func after(last, at time.Time) time.Time {
+	if !at.After(last) && last.Sub(at) <= jitter {
+		return last.Add(time.Microsecond)
+	}
+	return at
 }
 
 const (

@@ -54,6 +54,27 @@ func TestTimesOfASeriesStrictlyIncrease(t *testing.T) {
 	})
 }
 
+func TestAnOlderReadingDoesNotLookYoungerThanItIs(t *testing.T) {
+	var s stamper
+	stamped := func(arrival, delay time.Duration) time.Time {
+		o := pulse(70)
+		o.Delay = delay
+		s.stamp(&o, at(arrival))
+		return o.At
+	}
+	now := stamped(0, 0)
+	first, second := stamped(time.Second, 10*time.Minute), stamped(time.Second, 10*time.Minute)
+	if want := noon.Add(time.Second - 10*time.Minute); !first.Equal(want) || !second.After(first) || second.Sub(want) > time.Millisecond {
+		t.Errorf("readings of ten minutes before are stamped %s and %s, want %s and just after", first, second, want)
+	}
+	if third := stamped(2*time.Second, time.Hour); !third.Equal(noon.Add(2*time.Second - time.Hour)) {
+		t.Errorf("one of an hour before: %s", third)
+	}
+	if next := stamped(2*time.Second, 3*time.Second); !next.After(now) || next.Sub(now) > time.Millisecond {
+		t.Errorf("one that took longer on its way: %s, want just after %s", next, now)
+	}
+}
+
 func TestTwoSeriesDoNotPushEachOther(t *testing.T) {
 	var s stamper
 	a, b := pulse(70), wave()
