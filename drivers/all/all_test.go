@@ -1,6 +1,10 @@
 package all
 
-import "testing"
+import (
+	"testing"
+
+	"monitorme/protocol"
+)
 
 func TestDriversAreInOrderAndFoundByName(t *testing.T) {
 	for i, d := range Drivers {
@@ -13,5 +17,26 @@ func TestDriversAreInOrderAndFoundByName(t *testing.T) {
 	}
 	if _, ok := Find("abacus"); ok {
 		t.Error("a driver is found that is not there")
+	}
+}
+
+func TestEverySignIsReadFromDevicesOfOthers(t *testing.T) {
+	for _, sign := range protocol.Signs {
+		var by []string
+		for _, d := range Drivers {
+			if d.Name == "stayhealthy" || d.Configure != nil {
+				continue // our own, or whatever a site says
+			}
+			for _, c := range d.Codes {
+				if term, _ := protocol.Lookup(c); term.Sign == sign {
+					by = append(by, d.Name)
+					break
+				}
+			}
+		}
+		if len(by) < 2 {
+			t.Errorf("%s is read by %q only", sign, by)
+		}
+		t.Logf("%s: %q", sign, by)
 	}
 }
