@@ -73,19 +73,18 @@ func (d *decoder) alarms(p *pump) {
 	}
 	changed := (p.alarms ^ on) & told
 	p.alarms ^= changed
-	if p.again {
-		p.again = false
-		changed |= p.alarms & on
-	}
 	for id := range noAlarm {
+		is := p.alarms>>id&1 != 0
 		switch {
-		case changed>>id&1 == 0:
-		case on>>id&1 != 0:
+		case changed>>id&1 != 0 && is:
 			d.alarm(p, id, protocol.PhaseStart)
-		default:
+		case changed>>id&1 != 0:
 			d.alarm(p, id, protocol.PhaseEnd)
+		case p.again && is: // perhaps in other words: no second one begins
+			d.alarm(p, id, protocol.PhaseContinue)
 		}
 	}
+	p.again = false
 	d.fault(p)
 }
 

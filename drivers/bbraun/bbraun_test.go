@@ -242,8 +242,27 @@ func TestAfterASilenceWhatStandsIsToldAgain(t *testing.T) {
 	expect(t, "at first", both(), all...)
 	expect(t, "later", both())
 	d.standAgain()
+	all[0], all[1] = strings.Replace(all[0], "start", "continue", 1), strings.Replace(all[1], "start", "continue", 1)
 	expect(t, "after a silence", both(), all...)
 	expect(t, "and once", both())
+
+	d = newTalk()
+	d.says(pumpText("11", "INA3,1"))
+	d.standAgain()
+	expect(t, "the rack is back before its pump", d.says(pumpText("11", "GNERR,41")), "1-1 link Alarm start medium: pump 1-1: the rack cannot reach it")
+	expect(t, "and then the pump", d.says(pumpText("11", "INA3,1")), "1-1 link Alarm end medium: pump 1-1: the rack cannot reach it",
+		"1-1 pressure Alarm continue high: pump 1-1: pressure high")
+	d.standAgain()
+	expect(t, "of this one nothing is said at first", d.says(pumpText("11", "INM3,1")), "1-1 Pump good infusing", "1-1 pressure Alarm continue high: pump 1-1: pressure high")
+}
+
+// A second start in other words would be a second alarm, and only one of them would end.
+func TestAnAlarmOfAPumpWhoseDrugIsRenamedStaysOne(t *testing.T) {
+	d := newTalk()
+	d.says(pumpText("11", "INSOLSN,A", "INA3,1"))
+	expect(t, "renamed", d.says(pumpText("11", "INSOLSN,B", "INA3,1")), "1-1 Drug good B", "1-1 pressure Alarm continue high: pump 1-1 B: pressure high")
+	d.standAgain()
+	expect(t, "renamed over a silence", d.says(pumpText("11", "INSOLSN,C", "INA3,1")), "1-1 Drug good C", "1-1 pressure Alarm continue high: pump 1-1 C: pressure high")
 }
 
 func TestAnAnswerLikeTheLastAllocatesNothing(t *testing.T) {
@@ -331,6 +350,15 @@ func TestAPumpThatTwoAnswersLackIsRemoved(t *testing.T) {
 	d.says("12,50100,GNACK,0")
 	d.says("12,50100,V3.36")
 	expect(t, "another one", d.says(a), "1-1 Rate good 5.0 mL/h", "2-1 Absent start none: pump 2-1: removed from the rack", "2-1 Rate missing")
+	// One that was cut off lacks nobody.
+	d = newTalk()
+	d.says(a, pumpText("21", "INRT,6.0", "INA3,1"))
+	for range 5 {
+		drivertest.Decode(d.decoder, appendBlock(nil, "ICU07", a, false, stuffed))
+		expect(t, "cut off", d.says("12,50100,GNACK,0"))
+	}
+	d = newTalk()
+	d.says(a, b)
 	// What follows the pumps is no empty rack.
 	expect(t, "no further data", d.says(a, "9,50100,GNERR,11"), "1-1 Rate good 5.0 mL/h")
 }
@@ -341,8 +369,9 @@ func TestAPumpThatCannotBeReached(t *testing.T) {
 	d.says(a)
 	expect(t, "its values go, its alarm stays", d.says(pumpText("11", "GNERR,41")), "1-1 link Alarm start medium: pump 1-1: the rack cannot reach it", "1-1 Rate missing")
 	expect(t, "still", d.says(pumpText("11", "GNERR,41")))
-	expect(t, "it is back", d.says(a), "1-1 link Alarm end medium: pump 1-1: the rack cannot reach it", "1-1 Rate good 5.0 mL/h")
-	d.says(pumpText("11", "GNERR,41"))
+	expect(t, "it is back", d.says(a), "1-1 link Alarm end medium: pump 1-1: the rack cannot reach it", "1-1 Rate good 5.0 mL/h",
+		"1-1 air Alarm continue high: pump 1-1: air in the line")
+	expect(t, "an error that nobody knows", d.says(pumpText("11", "GNERR,977")), "1-1 link Alarm start medium: pump 1-1: the rack cannot reach it", "1-1 Rate missing")
 	expect(t, "it is removed", d.says(pumpText("11", "GNERR,39")), "1-1 link Alarm end medium: pump 1-1: the rack cannot reach it",
 		"1-1 gone Alarm once medium: pump 1-1: removed from the rack, or not reached, while it ran or gave an alarm", "1-1 Absent start none: pump 1-1: removed from the rack",
 		"1-1 air Alarm end high: pump 1-1: air in the line")

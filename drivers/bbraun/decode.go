@@ -221,7 +221,7 @@ func placeOf(b []byte) (place int, ok bool) {
 func (d *decoder) rackSays(name []byte) bool {
 	switch {
 	case string(name) == "GNACK":
-		d.news.alive = true
+		d.news.alive, d.answered = true, false // what was told of pumps before was cut off, and lacks nobody
 	case len(name) >= 2 && name[0] == 'V' && name[1] >= '0' && name[1] <= '9':
 		if d.version != string(name) {
 			d.version = string(name)
@@ -263,7 +263,7 @@ func (d *decoder) failure(value []byte) bool {
 	case d.place != rack && code == 39:
 		d.news.data, d.answered = true, true
 		d.remove(d.pumps[d.place])
-	case d.place != rack && code >= 40 && code <= 49:
+	case d.place != rack && code != 11: // 4x, or what nobody knows
 		d.news.data, d.answered = true, true
 		d.lose(d.at(d.place))
 	default:

@@ -62,7 +62,10 @@ func (d *decoder) pumpEvent(p *pump, key string, code protocol.Code, e protocol.
 	if key != "" {
 		channel += " " + key
 	}
-	e.Type, e.Text = protocol.AlarmTechnical, p.say(e.Text)
+	e.Text = p.say(e.Text)
+	if e.Type = protocol.AlarmTechnical; e.Priority == none {
+		e.Type = protocol.AlarmAdvisory
+	}
 	d.event(channel, code, e)
 }
 
@@ -128,17 +131,27 @@ func (p *pump) grave() bool {
 // lose handles that the rack cannot reach p. Its alarms stand as they are.
 func (d *decoder) lose(p *pump) {
 	p.seen = true
-	if !p.unreachable || p.again {
-		p.unreachable, p.again = true, false
-		d.pumpEvent(p, "link", protocol.EventAlarm, protocol.Event{Phase: protocol.PhaseStart, Priority: medium, Text: "the rack cannot reach it"})
+	switch {
+	case !p.unreachable:
+		p.unreachable = true
+		d.link(p, protocol.PhaseStart)
+	case p.again:
+		d.link(p, protocol.PhaseContinue)
 	}
+	p.again = false
 	d.blank(p)
 }
 
+func (d *decoder) link(p *pump, phase protocol.Phase) {
+	d.pumpEvent(p, "link", protocol.EventAlarm, protocol.Event{Phase: phase, Priority: medium, Text: "the rack cannot reach it"})
+}
+
+// reached handles that the rack reaches p, whose alarms are told again: they
+// may have been lost with the rack meanwhile.
 func (d *decoder) reached(p *pump) {
 	if p.unreachable {
-		p.unreachable = false
-		d.pumpEvent(p, "link", protocol.EventAlarm, protocol.Event{Phase: protocol.PhaseEnd, Priority: medium, Text: "the rack cannot reach it"})
+		p.unreachable, p.again = false, true
+		d.link(p, protocol.PhaseEnd)
 	}
 }
 
@@ -149,7 +162,9 @@ func (d *decoder) pump(p *pump) {
 	if noValue(d.raw[name]) {
 		name = pDrug
 	}
-	p.label = d.same(p.label, name)
+	if label := d.same(p.label, name); label != p.label {
+		p.label, p.again = label, true // what stands is told in the new words
+	}
 	if d.reached(p); p.absent {
 		p.absent = false
 		d.pumpEvent(p, "", eventAbsent, protocol.Event{Phase: protocol.PhaseEnd, Text: "in the rack again"})
@@ -285,10 +300,10 @@ func (d *decoder) unit(param param) string {
 	return "(unit " + string(raw) + ")"
 }
 
-// flag reads a parameter that is 0 or 1.
+// flag reads a parameter that is 0 or 1, with any zeros before.
 func (d *decoder) flag(param param) (on, told bool) {
-	raw := d.raw[param]
-	return string(raw) == "1", string(raw) == "1" || string(raw) == "0"
+	v, told := d.bits(param)
+	return v == 1, told && v <= 1
 }
 
 // bits reads a field of bits.

@@ -371,7 +371,7 @@ func TestAfterASilenceAlarmsAreToldAgain(t *testing.T) {
 				if silence > tellAgain {
 					want = 1
 				}
-				if count(said, "Alarm start") != want || count(said, "Rate good") < 8 {
+				if count(said, "Alarm continue") != want || count(said, "Rate good") < 8 {
 					t.Errorf("after %v: %q", silence, said)
 				}
 			})
