@@ -100,6 +100,8 @@ func toyRun(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
 		return nil
 	case "does not hear ctx":
 		return drivers.Listen(newToy)(context.WithoutCancel(ctx), port, emit)
+	case "answers what it does not know":
+		port = talkative{port}
 	case "gives up on silence":
 		ctx, cancel := context.WithTimeoutCause(ctx, faultSilence, errors.New("silent"))
 		defer cancel()
@@ -114,6 +116,17 @@ func toyRun(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
 		})
 	}
 	return drivers.Listen(newToy)(ctx, port, emit)
+}
+
+// talkative sends back bytes that begin no frame.
+type talkative struct{ drivers.Port }
+
+func (p talkative) Read(b []byte) (int, error) {
+	n, err := p.Port.Read(b)
+	if n > 0 && b[0] != 0xAA {
+		p.Port.Write(b[:1])
+	}
+	return n, err
 }
 
 func toySimulate(ctx context.Context, wire drivers.Port, patient drivers.Patient) error {
@@ -139,6 +152,8 @@ var toy = drivers.Driver{
 
 func TestAGoodDriverPasses(t *testing.T) { Run(t, toy, Options{}) }
 
+func TestAListenerWritesNothing(t *testing.T) { Writes(t, toy, Only()) }
+
 func FuzzToy(f *testing.F) { Fuzz(f, toy) }
 
 func TestFaultyDriversAreRefused(t *testing.T) {
@@ -148,10 +163,10 @@ func TestFaultyDriversAreRefused(t *testing.T) {
 	for _, name := range []string{
 		"keeps what it is given", "hoards", "flushes at the end of a piece", "drops a whole piece", "checks nothing", "stamps",
 		"wrong unit", "swaps two signs", "missing is zero", "ignores sensor off", "ends without an error", "does not hear ctx",
-		"gives up on silence", "leaves a goroutine", "emits from elsewhere",
+		"gives up on silence", "leaves a goroutine", "emits from elsewhere", "answers what it does not know",
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAGoodDriverPasses$", "-test.timeout=60s")
+			run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^(TestAGoodDriverPasses|TestAListenerWritesNothing)$", "-test.timeout=60s")
 			run.Env = append(os.Environ(), "DRIVERTEST_FAULT="+name)
 			if out, err := run.CombinedOutput(); err == nil {
 				t.Errorf("the kit passes a driver that %s:\n%s", name, out)

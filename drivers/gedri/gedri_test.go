@@ -2,16 +2,15 @@ package gedri
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"monitorme/drivers"
 	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
@@ -191,60 +190,44 @@ func TestATruncatedRecordCostsOnlyItself(t *testing.T) {
 	}
 }
 
-// session gives what Run emits of the monitor, and what it writes.
-func session(t *testing.T, d drivers.Driver, p *drivertest.Patient, during func()) (obs []protocol.Observation, wrote []byte) {
-	host, device := drivertest.NewWire()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	tap := &tapped{Port: host}
-	go func() { done <- d.Simulate(ctx, device, p) }()
-	go func() { done <- d.Run(ctx, tap, func(o protocol.Observation) { obs = append(obs, o) }) }()
-	during()
-	stop()
-	<-done
-	<-done
-	device.Close()
-	return obs, tap.wrote
-}
-
-type tapped struct {
-	drivers.Port
-	wrote []byte
-}
-
-func (p *tapped) Write(b []byte) (int, error) {
-	p.wrote = append(p.wrote, b...)
-	return p.Port.Write(b)
+// allowed is all that may be written: requests for what is displayed, for the
+// age of the cuff's result, for waves and for the alarms, and the ends of them.
+func allowed(t *testing.T, waves string) drivertest.Allowed {
+	zeros := func(n int) string { return strings.Repeat("00 ", n) }
+	head := func(kind string) string { return zeros(12) + kind + " " + zeros(6) + "FF " + zeros(18) }
+	return drivertest.Only(
+		drivertest.Hex(t, "7E 31 00 "+head("00")+"01 05 00 0E 00 00 00 00 00 44 7E"),
+		drivertest.Hex(t, "7E 31 00 "+head("00")+"01 00 00 0E 00 00 00 00 00 3F 7E"),
+		drivertest.Hex(t, "7E 31 00 "+head("00")+"04 FF FF 0E 00 00 00 00 00 40 7E"),
+		drivertest.Hex(t, "7E 48 00 "+head("01")+zeros(4)+waves+" 7E"),
+		drivertest.Hex(t, "7E 48 00 "+head("01")+"01 00 00 00 FF "+zeros(27)+"48 7E"),
+		drivertest.Hex(t, "7E 34 00 "+head("04")+"02 "+zeros(11)+"39 7E"),
+		drivertest.Hex(t, "7E 34 00 "+head("04")+"03 "+zeros(11)+"3A 7E"),
+	)
 }
 
 func TestRunWritesOnlyTheseRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := Driver
-		d.Simulate = Device{WavesEnd: 20 * time.Second}.Simulate
-		_, wrote := session(t, d, drivertest.NewPatient(), func() { time.Sleep(3 * time.Minute) })
-		askWaves := waveRequest(someWaves)
-		allowed := [][]byte{stopWaves, askAux, askValues, askWaves, askAlarms, stopAlarms, stopValues}
-		asked := 0
-		for len(wrote) > 0 {
-			i := slices.IndexFunc(allowed, func(q []byte) bool { return bytes.HasPrefix(wrote, q) })
-			if i < 0 {
-				t.Fatalf("wrote % X", wrote[:min(len(wrote), 90)])
-			}
-			if bytes.Equal(allowed[i], askWaves) {
-				asked++
-			}
-			wrote = wrote[len(allowed[i]):]
+	recorded := records(t, drivertest.Load(t, "testdata/monitor.hex"))
+	changed := func(r *rand.Rand) []byte { // the sum is right
+		record := slices.Clone(recorded[r.IntN(len(recorded))])
+		for range r.IntN(9) {
+			record[r.IntN(len(record))] = byte(r.Uint32())
 		}
-		if asked < 3 {
-			t.Errorf("waves that stop were asked for %d times", asked)
-		}
-	})
+		return appendFrame(nil, record)
+	}
+	d := Driver
+	d.Simulate = Device{WavesEnd: 20 * time.Second}.Simulate
+	requests := drivertest.Writes(t, d, allowed(t, "01 08 04 0F 09 0D 0E FF "+strings.Repeat("00 ", 20)+"87"), changed)
+	if n := drivertest.Times(requests, waveRequest(someWaves)); n < 60 {
+		t.Errorf("waves that stop after 20 s were asked for %d times in an hour", n)
+	}
+	drivertest.Writes(t, Fast, allowed(t, "01 08 04 0F 09 0D 0E 02 03 05 06 07 10 11 0A 17 26 12 13 20 23 24 25 FF 00 00 00 00 B7"), changed)
 }
 
 func TestAlarmsOnTheScreenBeginAndEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := drivertest.NewPatient()
-		obs, _ := session(t, Driver, p, func() {
+		obs, _ := drivertest.Overhear(t, Driver, p, func() {
 			time.Sleep(20 * time.Second)
 			p.Set(protocol.HeartRate, 170)
 			time.Sleep(20 * time.Second)

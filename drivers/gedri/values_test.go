@@ -45,7 +45,7 @@ func TestTheCuffsResultIsToldOnceForEachMeasurement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := Driver
 		d.Simulate = Device{Cuff: 5 * time.Minute}.Simulate
-		obs, _ := session(t, d, drivertest.NewPatient(), func() { time.Sleep(16 * time.Minute) })
+		obs, _ := drivertest.Overhear(t, d, drivertest.NewPatient(), func() { time.Sleep(16 * time.Minute) })
 		expect(t, obs, protocol.NIBPSystolic, "", "good 121.00", "good 121.00", "good 121.00", "good 121.00")
 	})
 }

@@ -1,15 +1,14 @@
 package hamilton
 
 import (
-	"context"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"monitorme/drivers"
 	"monitorme/drivers/drivertest"
-	"monitorme/protocol"
 )
 
 // The protocol has no check.
@@ -54,36 +53,20 @@ func TestOnlyNumbersAreRead(t *testing.T) {
 	}
 }
 
-type tapped struct {
-	drivers.Port
-	wrote []byte
-}
-
-func (p *tapped) Write(b []byte) (int, error) {
-	p.wrote = append(p.wrote, b...)
-	return p.Port.Write(b)
+// allowed are requests for parameters, by their numbers.
+func allowed(wrote []byte) int {
+	ids := []byte{36, 37, 40, 41, 43, 48, 49, 50, 60, 61, 62, 63, 64, 66, 67, 68, 69, 71, 72, 73, 74, 75, 87, 103, 112, 113, 115}
+	if len(wrote) >= 4 && wrote[0] == 0x02 && bytes.IndexByte(ids, wrote[1]) >= 0 && wrote[2] == 0x03 && wrote[3] == 0x0D {
+		return 4
+	}
+	return 0
 }
 
 func TestRunWritesOnlyRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		host, far := drivertest.NewWire()
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 2)
-		tap := &tapped{Port: host}
-		go func() { done <- simulate(ctx, far, drivertest.NewPatient()) }()
-		go func() { done <- run(ctx, tap, func(protocol.Observation) {}) }()
-		time.Sleep(time.Minute)
-		stop()
-		<-done
-		<-done
-		far.Close()
-		if len(tap.wrote) < 4*60*len(fast) {
-			t.Errorf("%d bytes in a minute", len(tap.wrote))
-		}
-		for w := tap.wrote; len(w) >= 4; w = w[4:] {
-			if w[0] != stx || byID[w[1]] == nil || w[2] != etx || w[3] != cr {
-				t.Fatalf("wrote % X", w[:4])
-			}
-		}
+	requests := drivertest.Writes(t, Driver, allowed, func(r *rand.Rand) []byte {
+		return fmt.Appendf(nil, "\x02%c%5s\x03\r", rune(r.IntN(128)), []string{"9999.", " 7.20", "ERROR", "-1.50"}[r.IntN(4)])
 	})
+	if len(requests) < 60*60*len(fast) {
+		t.Errorf("%d requests in an hour", len(requests))
+	}
 }

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/drivers/checksum"
 	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
@@ -164,64 +167,65 @@ func TestTheSameCodeMeansAnotherThingInMedibusX(t *testing.T) {
 	}
 }
 
-// run plays a device and gives what Run emits and writes.
-func run(t *testing.T, device Device, p *drivertest.Patient, during func()) (obs []protocol.Observation, wrote []byte) {
-	host, far := drivertest.NewWire()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	tap := &tapped{Port: host}
-	go func() { done <- device.Simulate(ctx, far, p) }()
-	go func() { done <- Driver.Run(ctx, tap, func(o protocol.Observation) { obs = append(obs, o) }) }()
-	during()
-	stop()
-	<-done
-	<-done
-	far.Close()
-	return obs, tap.wrote
+// with is the driver with another device at the far end.
+func with(device Device) drivers.Driver {
+	d := Driver
+	d.Simulate = device.Simulate
+	return d
 }
 
-type tapped struct {
-	drivers.Port
-	wrote []byte
+// allowed is all that may be written: beginning, identifying, asking, choosing
+// and switching curves, saying goodbye; and answers, which to a command that is
+// not known are its echo.
+func allowed(wrote []byte) int {
+	curves := func(n int) bool { // which ones, by their codes, every sample
+		data := wrote[2 : n-3]
+		for len(data) >= 4 && bytes.Contains([]byte("00 01 02 03 05 06 07 0A"), data[:2]) && data[2] == '0' && data[3] == '1' {
+			data = data[4:]
+		}
+		return n > 5 && n <= 5+4*4 && len(data) == 0
+	}
+	known := drivertest.Only(
+		[]byte("\x1bQ6C\r"), []byte("\x1bR6D\r"), []byte("\x1bS6E\r"), []byte("\x1bU70\r"),
+		[]byte("\x1b$3F\r"), []byte("\x1b'42\r"), []byte("\x1b)44\r"), []byte("\x1b*45\r"), []byte("\x1b+46\r"), []byte("\x1b.49\r"),
+		[]byte("\xd0\xc1\xc0\xc0\xc0"), []byte("\xd0\xc1\xc1\xc0\xc0"), []byte("\xd0\xc1\xc3\xc0\xc0"), []byte("\xd0\xc1\xc7\xc0\xc0"), []byte("\xd0\xc1\xcf\xc0\xc0"),
+		[]byte("\x01R0161'MONITORME'01.00:04.003E\r"))
+	if n := known(wrote); n > 0 {
+		return n
+	}
+	n := bytes.IndexByte(wrote, cr) + 1
+	if n < 5 || checksum.Sum8(wrote[:n-3]) != hexOf(wrote[n-3:n-1]) {
+		return 0
+	}
+	if wrote[0] == startAnswer && n == 5 || wrote[0] == startCommand && wrote[1] == cmdConfigure && curves(n) {
+		return n
+	}
+	return 0
 }
 
-func (p *tapped) Write(b []byte) (int, error) {
-	p.wrote = append(p.wrote, b...)
-	return p.Port.Write(b)
+func hexOf(b []byte) byte {
+	v, _ := strconv.ParseUint(string(b), 16, 8)
+	return byte(v)
 }
 
 func TestRunWritesOnlyQuestionsAnswersAndGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, wrote := run(t, Device{}, drivertest.NewPatient(), func() { time.Sleep(3 * time.Minute) })
-		allowed := map[string]bool{
-			string(askInit): true, string(answerInit): true, string(answerIdent): true, string(answerBad): true, string(stopAll): true, string(stopCurves): true,
-			"\xD0\xC1\xCF\xC0\xC0":                                true, // starts four curves
-			string(appendFrame(nil, startAnswer, cmdTime, "")):    true,
-			string(appendFrame(nil, startCommand, cmdCurves, "")): true, string(appendFrame(nil, startCommand, cmdIdentify, "")): true,
-			string(appendFrame(nil, startCommand, cmdConfigure, "0001010106010301")): true,
-		}
-		for _, c := range circle {
-			allowed[string(appendFrame(nil, startCommand, c, ""))] = true
-		}
-		if !bytes.HasSuffix(wrote, append(stopCurves, stopAll...)) {
-			t.Errorf("it ends with % X", wrote[len(wrote)-10:])
-		}
-		for len(wrote) > 0 {
-			n := bytes.IndexByte(wrote, cr) + 1
-			if wrote[0] >= 0x80 {
-				n = 5
+	for name, device := range map[string]Device{"v500": {}, "evitaxl": {ID: "8260"}} {
+		t.Run(name, func(t *testing.T) {
+			requests := drivertest.Writes(t, with(device), allowed, func(r *rand.Rand) []byte { // the sum is right
+				code := []byte{cmdInit, cmdIdentify, cmdCurves, cmdConfigure, cmdStop, cmdChanged, cmdTime, nak, byte(r.IntN(128))}[r.IntN(9)]
+				data := []string{"", "5000", "8260", "00   20000  -20  1003E8", "0A   10000    0  10003E806    5000    0   7003E8", "\x1bU70", "06 5.5"}[r.IntN(7)]
+				return appendFrame(nil, []byte{startCommand, startAnswer}[r.IntN(2)], code, data)
+			})
+			if last := slices.Concat(requests[len(requests)-2:]...); !bytes.Equal(last, append(stopCurves, stopAll...)) {
+				t.Errorf("it ends with % X", last)
 			}
-			if !allowed[string(wrote[:n])] {
-				t.Fatalf("wrote % X", wrote[:n])
-			}
-			wrote = wrote[n:]
-		}
-	})
+		})
+	}
 }
 
 func TestNoNameOfAPatientIsEmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		obs, _ := run(t, Device{}, drivertest.NewPatient(), func() { time.Sleep(5 * time.Second) })
+		obs, _ := drivertest.Overhear(t, Driver, drivertest.NewPatient(), func() { time.Sleep(5 * time.Second) })
 		for _, o := range obs {
 			if strings.Contains(o.Text, "A. N.") || strings.Contains(o.Text, "Other") {
 				t.Errorf("%q", o.Text)
@@ -235,7 +239,7 @@ func TestNoNameOfAPatientIsEmitted(t *testing.T) {
 
 func TestADeviceThatOnlyPlaysGivesNoPatientsValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		obs, _ := run(t, Device{Playing: true}, drivertest.NewPatient(), func() { time.Sleep(10 * time.Second) })
+		obs, _ := drivertest.Overhear(t, with(Device{Playing: true}), drivertest.NewPatient(), func() { time.Sleep(10 * time.Second) })
 		n := 0
 		for _, o := range obs {
 			if o.Kind == protocol.KindNumeric || o.Kind == protocol.KindSamples {

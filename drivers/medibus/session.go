@@ -185,6 +185,9 @@ func (s *session) tick(now time.Time) {
 }
 
 func (s *session) prepare(now time.Time) {
+	if len(s.setup) > 0 && s.setup[0] == cmdConfigure && len(s.decoder.chosen) == 0 {
+		s.setup = s.setup[1:] // the device offers no curves any more
+	}
 	if len(s.setup) == 0 {
 		s.state, s.at, s.next = stateRunning, 0, now
 		s.around(now)

@@ -1,6 +1,7 @@
 package servoi
 
 import (
+	"bytes"
 	"time"
 
 	"monitorme/drivers"
@@ -149,9 +150,9 @@ func (d *decoder) answer(t []byte) {
 	case len(t) == 8 && string(t[:6]) == "Servo-":
 		d.config = config{} // all tables are cleared
 		d.identify(0, protocol.IdentityModel, "Maquet SERVO-"+string(t[6:7]))
-	case d.pending == askSerial:
+	case d.pending == askSerial && isName(t):
 		d.identify(1, protocol.IdentitySerial, string(t))
-	case d.pending == askSoftware && d.told[1] != "":
+	case d.pending == askSoftware && isName(t) && d.told[1] != "":
 		d.emit(protocol.Observation{Code: protocol.IdentityFirmware, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: string(t)})
 	default:
 		if c, ok := parseConfig(t); ok {
@@ -159,6 +160,12 @@ func (d *decoder) answer(t []byte) {
 		}
 	}
 	d.heard(answered, t)
+}
+
+// isName tells whether t can be a serial number or a version: an answer that
+// comes late answers another question.
+func isName(t []byte) bool {
+	return len(t) > 0 && len(t) <= 32 && !bytes.ContainsAny(t, ",;")
 }
 
 func (d *decoder) identify(n int, code protocol.Code, text string) {

@@ -2,15 +2,15 @@ package servoi
 
 import (
 	"bytes"
-	"context"
 	"fmt"
+	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"monitorme/drivers"
 	"monitorme/drivers/checksum"
 	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
@@ -123,36 +123,41 @@ func TestTheWorkedLines(t *testing.T) {
 	}
 }
 
-// converse gives what Run emits of the ventilator, and what it writes.
-func converse(t *testing.T, device Device, p *drivertest.Patient, during func()) (obs []protocol.Observation, wrote []byte) {
-	host, far := drivertest.NewWire()
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	tap := &tapped{Port: host}
-	go func() { done <- device.Simulate(ctx, far, p) }()
-	go func() { done <- Driver.Run(ctx, tap, func(o protocol.Observation) { obs = append(obs, o) }) }()
-	during()
-	stop()
-	<-done
-	<-done
-	far.Close()
-	return obs, tap.wrote
+// allowed is all that may be written: ESC, questions, the version of the
+// protocol, and lists of numbers of channels to be sent.
+func allowed(wrote []byte) int {
+	if n := drivertest.Only([]byte{escape}, []byte("RCTY1C\x04"), []byte("RHVE09\x04"), []byte("RSEN0A\x04"), []byte("RSWV00\x04"), []byte("RCCO1D\x04"), []byte("RADC14\x04"))(wrote); n > 0 {
+		return n
+	}
+	n := bytes.IndexByte(wrote, eot) + 1
+	if n > 7 && listed.Match(wrote[:n-3]) && string(wrote[:n]) == line(string(wrote[:n-3])) {
+		return n
+	}
+	return 0
 }
 
-type tapped struct {
-	drivers.Port
-	wrote []byte
-}
-
-func (p *tapped) Write(b []byte) (int, error) {
-	p.wrote = append(p.wrote, b...)
-	return p.Port.Write(b)
-}
+var listed = regexp.MustCompile(`^SPVE\d{3}$|^SDAD[CBSE](\d{3})+$`)
 
 func TestRunWritesOnlyTheseCommands(t *testing.T) {
+	d := Driver
+	d.Simulate = Device{Standby: 20 * time.Second}.Simulate
+	requests := drivertest.Writes(t, d, allowed, func(r *rand.Rand) []byte { // the check is right
+		texts := []string{"Servo-i0", "001", "0*1", "  !", "ER17", "ER18", "ER10", "*", "SPVE005", (&playing{}).offer(),
+			"020;113,+0651E-004,+1333E-001,04,CU,001;99999,+1,+0,04,BT,001;-1,+1,+0,04,BT,001;200,+0001E-001,+0000E+000,06,BT,002"}
+		return []byte(line(texts[r.IntN(len(texts))]))
+	})
+	if !bytes.Equal(requests[0], []byte{escape}) || !bytes.Equal(requests[len(requests)-1], []byte{escape}) {
+		t.Errorf("it begins with % X and ends with % X, want ESC", requests[0], requests[len(requests)-1])
+	}
+	if n := drivertest.Times(requests, []byte(line("RADC"))); n < 4 || n > 6 {
+		t.Errorf("in 20 s of standby the stream was asked for %d times", n)
+	}
+}
+
+func TestTheConversationAsksForWhatIsOffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := drivertest.NewPatient()
-		obs, wrote := converse(t, Device{Standby: 20 * time.Second}, p, func() {
+		obs, wrote := drivertest.Overhear(t, Driver, p, func() {
 			time.Sleep(time.Minute)
 			p.Set(protocol.RespirationRate, 45)
 			time.Sleep(10 * time.Second)
@@ -162,25 +167,13 @@ func TestRunWritesOnlyTheseCommands(t *testing.T) {
 		expect(t, obs, protocol.EventHigh, "start medium breath frequency high", "end medium breath frequency high")
 		expect(t, obs, protocol.IdentitySerial, "good 012345")
 		expect(t, obs, protocol.IdentityFirmware, "good V3.00.04")
-		allowed := []string{line("RCTY"), line("RHVE"), line("SPVE005"), line("RSEN"), line("RSWV"), line("RCCO"), line("RADC"), line("SDADC100113114119"),
-			line("SDADB200201202203204205206207208209210226239245247248254260"), line("SDADS300308310323334"), line("SDADE410412435")}
-		if wrote[0] != escape || wrote[len(wrote)-1] != escape {
-			t.Errorf("it begins with %02X and ends with %02X, want ESC", wrote[0], wrote[len(wrote)-1])
+		want := "\x1b"
+		for _, text := range []string{"RCTY", "RHVE", "SPVE005", "RSEN", "RSWV", "RCCO", "SDADC100113114119",
+			"SDADB200201202203204205206207208209210226239245247248254260", "SDADS300308310323334", "SDADE410412435", "RADC"} {
+			want += line(text)
 		}
-		standbys := bytes.Count(wrote, []byte(line("RADC")))
-		for len(wrote) > 0 {
-			if wrote[0] == escape {
-				wrote = wrote[1:]
-				continue
-			}
-			n := bytes.IndexByte(wrote, eot) + 1
-			if !slices.Contains(allowed, string(wrote[:n])) {
-				t.Fatalf("wrote %q", wrote[:n])
-			}
-			wrote = wrote[n:]
-		}
-		if standbys < 4 || standbys > 6 {
-			t.Errorf("in 20 s of standby the stream was asked for %d times", standbys)
+		if want += "\x1b"; string(wrote) != want {
+			t.Errorf("wrote %q, want %q", wrote, want)
 		}
 	})
 }

@@ -95,7 +95,7 @@ func (s *session) answered(text string, now time.Time) {
 			return
 		}
 	case askVersion:
-		if len(text) == 3 && text < newest {
+		if len(text) == 3 && strings.Trim(text, "0123456789") == "" && text < newest {
 			s.version = text
 		}
 	case askConfig:

@@ -2,14 +2,12 @@ package zephyr
 
 import (
 	"bytes"
-	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"monitorme/drivers"
 	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
@@ -140,43 +138,22 @@ func TestEachBeatOfAnHxMGivesOneInterval(t *testing.T) {
 	expect(t, obs, interval, "good 810", "good 726")
 }
 
-type tapped struct {
-	drivers.Port
-	wrote []byte
-}
-
-func (p *tapped) Write(b []byte) (int, error) {
-	p.wrote = append(p.wrote, b...)
-	return p.Port.Write(b)
-}
-
 func TestRunWritesOnlySwitchesAndLifeSigns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		host, far := drivertest.NewWire()
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 2)
-		tap := &tapped{Port: host}
-		go func() { done <- simulateHarness(ctx, far, drivertest.NewPatient()) }()
-		go func() { done <- run(ctx, tap, func(protocol.Observation) {}) }()
-		time.Sleep(time.Minute)
-		stop()
-		<-done
-		<-done
-		far.Close()
-		allowed := append([][]byte{alive}, begin...)
-		switches := 0
-		for w := tap.wrote; len(w) > 0; {
-			i := slices.IndexFunc(allowed, func(q []byte) bool { return bytes.HasPrefix(w, q) })
-			if i < 0 {
-				t.Fatalf("wrote % X", w)
-			}
-			if i == 1 {
-				switches++
-			}
-			w = w[len(allowed[i]):]
+	switchOn := drivertest.Hex(t, "02 BD 02 01 00 C4 03")
+	lives := drivertest.Hex(t, "02 23 00 00 03")
+	allowed := drivertest.Only(switchOn, lives, drivertest.Hex(t, "02 15 01 01 5E 03"), drivertest.Hex(t, "02 16 01 01 5E 03"), drivertest.Hex(t, "02 19 01 01 5E 03"))
+	requests := drivertest.Writes(t, Driver, allowed, func(r *rand.Rand) []byte { // the check is right
+		data := make([]byte, r.IntN(maxData))
+		for i := range data {
+			data[i] = byte(r.Uint32())
 		}
-		if n := bytes.Count(tap.wrote, alive); switches != 1 || n < 15 || n > 16 {
-			t.Errorf("switched on %d times, %d life signs in a minute", switches, bytes.Count(tap.wrote, alive))
-		}
+		return send(nil, byte(r.Uint32()), data)
 	})
+	if once, n := drivertest.Times(requests, switchOn), drivertest.Times(requests, lives); once != 1 || n < 890 || n > 901 {
+		t.Errorf("switched on %d times, %d life signs in an hour", once, n)
+	}
+}
+
+func TestTheBeltThatTalksByItselfIsLeftAlone(t *testing.T) {
+	drivertest.Writes(t, HxM, drivertest.Only())
 }
