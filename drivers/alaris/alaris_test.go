@@ -83,7 +83,9 @@ func told(lines ...string) []string {
 const marked = "INF^8002-1^A^HLD^0^ml/h"
 
 func events(lines ...string) []string {
-	return slices.DeleteFunc(told(lines...), func(s string) bool { return !strings.HasPrefix(s, "start") && !strings.HasPrefix(s, "end") })
+	return slices.DeleteFunc(told(lines...), func(s string) bool {
+		return !strings.HasPrefix(s, "start") && !strings.HasPrefix(s, "continue") && !strings.HasPrefix(s, "end")
+	})
 }
 
 func short(obs []protocol.Observation) (all []string) {
@@ -162,7 +164,9 @@ func TestAnswers(t *testing.T) {
 		"an unknown alarm is told":        {told("ALARM^AL_WHATS^pump says^so"), []string{"start medium AL_WHATS pump says so"}},
 		"the pump's words come first":     {told("ALARM^AL_OCCLU^OCCLUSION^"), []string{"start high AL_OCCLU OCCLUSION"}},
 		"a mark that ALARM denies twice": {events("ALARM^AL_NOALM^^", marked, "ALARM^AL_NOALM^^", marked, "ALARM^AL_NOALM^^", marked, "ALARM^AL_OCCLU^^", marked, "ALARM^AL_NOALM^^", status), []string{
-			"start medium alarm A", "end medium alarm A", "start high AL_OCCLU occlusion", "end high AL_OCCLU occlusion"}},
+			"start medium alarm A", "continue high AL_OCCLU occlusion", "end high AL_OCCLU occlusion"}},
+		"an alarm whose texts change":        {told("ALARM^AL_OCCLU^12^", "ALARM^AL_OCCLU^13^", "ALARM^AL_NOALM^^"), []string{"start high AL_OCCLU 12", "continue high AL_OCCLU 13", "end high AL_OCCLU 13"}},
+		"the mark is there before its ALARM": {events(marked, "ALARM^AL_OCCLU^^", marked, "ALARM^AL_NOALM^^"), []string{"start medium alarm A", "continue high AL_OCCLU occlusion", "end high AL_OCCLU occlusion"}},
 		"a mark that goes ends what it told": {events(marked, "ALARM^AL_NOALM^^", status), []string{"start medium alarm A", "end medium alarm A"}},
 		"the mark of the status tells an alarm": {told("INF^8002-1^A^HLD^0^ml/h", "INF^8002-1^A^HLD^0^ml/h", status)[2:], append([]string{"start medium alarm A",
 			"Pump good HLD", "Rate good 0", "Infused missing ", "P line missing ", "Time left missing ", "Pump good HLD", "Rate good 0", "Infused missing ", "P line missing ", "Time left missing ", "end medium alarm A"}, usual...)},

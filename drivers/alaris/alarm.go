@@ -1,6 +1,10 @@
 package alaris
 
-import "monitorme/protocol"
+import (
+	"strings"
+
+	"monitorme/protocol"
+)
 
 // none is the code of no alarm.
 const none = "AL_NOALM"
@@ -78,16 +82,21 @@ func (d *decoder) mark(v []byte) {
 }
 
 // stands is told the text of the alarm that stands now, "" for none. One ends
-// before the next begins.
+// before the next begins; the same one in other words goes on.
 func (d *decoder) stands(text string) {
 	if text == d.alarm && (!d.again || text == "") {
 		return
 	}
-	if d.alarm != "" && text != d.alarm {
+	phase := protocol.PhaseStart
+	switch {
+	case d.alarm == "" || text == d.alarm:
+	case text != "" && (d.byMark || codeOf(text) == codeOf(d.alarm)):
+		phase = protocol.PhaseContinue
+	default:
 		d.event(protocol.PhaseEnd, d.alarm)
 	}
 	if text != "" {
-		d.event(protocol.PhaseStart, text)
+		d.event(phase, text)
 	}
 	if text != d.alarm {
 		d.byMark, d.marks = false, 0
@@ -95,9 +104,15 @@ func (d *decoder) stands(text string) {
 	d.alarm, d.again = text, false
 }
 
+// codeOf is the code at the beginning of an alarm's text.
+func codeOf(text string) string {
+	code, _, _ := strings.Cut(text, " ")
+	return code
+}
+
 func (d *decoder) event(phase protocol.Phase, text string) {
 	e := protocol.Event{Phase: phase, Priority: protocol.PriorityMedium, Type: protocol.AlarmTechnical, Text: text}
-	if a, ok := known[text[:min(len(text), len(none))]]; ok {
+	if a, ok := known[codeOf(text)]; ok {
 		e.Priority = a.priority
 	}
 	d.emit(protocol.Observation{Code: protocol.EventAlarm, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
