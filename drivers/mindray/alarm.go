@@ -11,9 +11,8 @@ import (
 	"monitorme/protocol"
 )
 
-// An alarm is one of the monitor's.
+// An alarm is one of the monitor's: its words are what tells it from others.
 type alarm struct {
-	id       int
 	text     string
 	priority protocol.Priority
 }
@@ -25,55 +24,59 @@ const (
 )
 
 // snapshot takes all alarms of a kind that the monitor has now: what is not in
-// it has ended.
+// it has ended. Of one that is there twice the higher priority counts.
 func (d *decoder) snapshot(id int) {
 	kind, known := protocol.AlarmPhysiological, &d.alarms[0]
 	if id == idTechnical {
 		kind, known = protocol.AlarmTechnical, &d.alarms[1]
 	}
-	begun := len(*known) // before it are those of the last message
-	var here [maxAlarms]bool
+	var now [maxAlarms]protocol.Priority
 	full := false
 	for s := range d.message.Segments() {
-		a, at, ok := d.readAlarm(s, kind)
+		p, at, ok := d.readAlarm(s, kind)
 		if !ok {
 			continue
 		}
-		if i := slices.IndexFunc(*known, func(k alarm) bool { return k.id == a.id && k.priority == a.priority && k.text == string(d.text) }); i >= 0 {
-			here[i] = true
-			continue
+		i := slices.IndexFunc(*known, func(k alarm) bool { return k.text == string(d.text) })
+		if i < 0 {
+			if i = len(*known); i == maxAlarms {
+				full = true
+				continue
+			}
+			*known = append(*known, alarm{string(d.text), p})
+			d.alarm((*known)[i], protocol.PhaseStart, kind, at)
 		}
-		if len(*known) == maxAlarms {
-			full = true
-			continue
-		}
-		a.text = string(d.text)
-		here[len(*known)] = true
-		*known = append(*known, a)
-		d.event(protocol.Event{Phase: protocol.PhaseStart, Priority: a.priority, Type: kind, Text: a.text}, at)
-	}
-	if full {
-		return
+		now[i] = max(now[i], p)
 	}
 	left := (*known)[:0]
 	for i, a := range *known {
-		if i >= begun || here[i] {
-			left = append(left, a)
+		switch {
+		case now[i] == a.priority:
+		case now[i] != protocol.PriorityNone: // the same one, more or less urgent
+			a.priority = now[i]
+			d.alarm(a, protocol.PhaseContinue, kind, time.Time{})
+		case !full:
+			d.alarm(a, protocol.PhaseEnd, kind, time.Time{})
 			continue
 		}
-		d.event(protocol.Event{Phase: protocol.PhaseEnd, Priority: a.priority, Type: kind, Text: a.text}, time.Time{})
+		left = append(left, a)
 	}
 	*known = left
 }
 
+func (d *decoder) alarm(a alarm, phase protocol.Phase, kind protocol.AlarmType, at time.Time) {
+	d.event(protocol.Event{Phase: phase, Priority: a.priority, Type: kind, Text: a.text}, at)
+}
+
 // readAlarm reads an alarm; its text is in d.text.
-func (d *decoder) readAlarm(s hl7v2.Segment, kind protocol.AlarmType) (a alarm, at time.Time, ok bool) {
+func (d *decoder) readAlarm(s hl7v2.Segment, kind protocol.AlarmType) (p protocol.Priority, at time.Time, ok bool) {
 	if !s.Is("OBX") || !s.Field(2).Is("CE") || !s.Field(11).Is("F") {
-		return a, at, false
+		return p, at, false
 	}
 	level, isLevel := s.Field(3).Component(1).Digits()
-	if a.id, ok = s.Field(5).Component(1).Digits(); !ok || !isLevel || level > 9 { // flags have ids of four digits there
-		return a, at, false
+	id, ok := s.Field(5).Component(1).Digits()
+	if !ok || !isLevel || level > 9 { // flags have ids of four digits there
+		return p, at, false
 	}
 	b := s.Field(5).Component(2).AppendText(d.text[:0])
 	stars := 0
@@ -92,12 +95,11 @@ func (d *decoder) readAlarm(s hl7v2.Segment, kind protocol.AlarmType) (a alarm, 
 		b = b[:len(b)-1]
 	}
 	if len(b) == 0 {
-		b = strconv.AppendInt(append(b, "alarm "...), int64(a.id), 10)
+		b = strconv.AppendInt(append(b, "alarm "...), int64(id), 10)
 	}
 	d.text = b
-	a.priority = priority(stars, level, kind)
 	at, _, _ = s.Field(14).Time(time.UTC)
-	return a, at, true
+	return priority(stars, level, kind), at, true
 }
 
 // priority is the higher one of those that stars and level say; what says none
@@ -152,8 +154,13 @@ func (d *decoder) admission() {
 		return
 	}
 	d.advise(protocol.AlarmAdvisory, protocol.PriorityLow, "the patient was changed at the monitor")
-	for i, is := range d.shown { // it was of another one
-		if is {
+	d.takeBack()
+}
+
+// takeBack ends what is shown, and what waits, of a patient who may be another.
+func (d *decoder) takeBack() {
+	for i := range d.shown {
+		if d.waiting[i] = false; d.shown[i] {
 			d.say(reading{place: i}, protocol.QualityMissing)
 		}
 	}
@@ -190,9 +197,11 @@ func (d *decoder) crowd() {
 	}
 	d.several = true
 	d.advise(protocol.AlarmTechnical, protocol.PriorityMedium, "this connection carries more than one bed, and its values are not read: connect to the monitor itself")
-	for i := range d.shown {
-		if d.waiting[i] = false; d.shown[i] {
-			d.say(reading{place: i}, protocol.QualityMissing)
+	d.takeBack()
+	for i, kind := range [...]protocol.AlarmType{protocol.AlarmPhysiological, protocol.AlarmTechnical} {
+		for _, a := range d.alarms[i] { // nobody would say that they ended
+			d.alarm(a, protocol.PhaseEnd, kind, time.Time{})
 		}
+		d.alarms[i] = nil
 	}
 }

@@ -305,6 +305,12 @@ func TestAlarmsAreWhatTheLastMessageHas(t *testing.T) {
 	same(t, "the kinds are apart", said(t, "", message(54, one), message(56), message(54, one)), []string{"start physiological medium HR TOO HIGH"})
 	same(t, "stars and level differ", said(t, "", message(54, "OBX||CE|1|1|1^*A||||||F|"), message(56, "OBX||CE|9||2^B||||||F|")),
 		[]string{"start physiological high A", "start technical low B"})
+	rises := strings.Replace(strings.Replace(one, "CE|2", "CE|1", 1), "**", "***", 1)
+	same(t, "the same words, more urgent, and less", said(t, "", message(54, one), message(54, rises), message(54, one, rises), message(54, one), message(54)),
+		[]string{"start physiological medium HR TOO HIGH", "continue physiological high HR TOO HIGH", "continue physiological medium HR TOO HIGH", "end physiological medium HR TOO HIGH"})
+	twice := strings.Replace(one, "10001", "10002", 1)
+	same(t, "two with the same words are one", said(t, "", message(54, one, twice), message(54, twice), message(54)),
+		[]string{"start physiological medium HR TOO HIGH", "end physiological medium HR TOO HIGH"})
 	var many []string
 	for i := range maxAlarms + 10 {
 		many = append(many, fmt.Sprintf("OBX||CE|2|1|%d^**A%d||||||F|", i+1, i+1))
@@ -321,6 +327,8 @@ func TestAnotherPatientTakesValuesBackAndNothingIsTold(t *testing.T) {
 	values := slices.Concat(message(204, obx(101, 2101, "72")), message(205, state(101, 3)), message(503, cuffOBX(170, "-100", noStamp)), message(503, cuffOBX(170, "118", "20261120092755")))
 	same(t, "another one", said(t, "", pid("a1", "ROE^RICHARD"), values, pid("a1", "ROE^RICHARD JUNIOR"), pid("b2", "DOE^JANE")),
 		[]string{"HR  good 72 /min", "NIBP sys  missing  mm[Hg]", "NIBP sys  good 118 mm[Hg]", "once advisory low the patient was changed at the monitor", "HR  missing  /min", "NIBP sys  missing  mm[Hg]"})
+	same(t, "what waited was of the one before", said(t, "", pid("a1", "ROE"), message(205, state(101, 3)), message(204, obx(101, 2101, "72")), pid("b2", "DOE"), message(106), message(106)),
+		[]string{"once advisory low the patient was changed at the monitor"})
 	same(t, "by name", said(t, "", pid("", "ROE"), pid("", "ROE"), pid("", "DOE"), pid("", "")),
 		[]string{"once advisory low the patient was changed at the monitor", "once advisory low the patient was changed at the monitor"})
 }
@@ -331,6 +339,9 @@ func TestValuesThatMayBeOfAnotherBedAreRefused(t *testing.T) {
 	other := strings.Replace(simVisit, "3232237756", "3232237757", 1)
 	same(t, "another address", said(t, "", message(103, simPatient, simVisit), hr, message(103, simPatient, simVisit), message(103, simPatient, other), hr),
 		[]string{"HR  good 72 /min", crowd, "HR  missing  /min"})
+	const alarm = "OBX||CE|2|1|10001^**HR TOO HIGH||||||F|"
+	same(t, "alarms that nobody would end", said(t, "", message(103, simPatient, simVisit), message(54, alarm), message(103, simPatient, other), message(54)),
+		[]string{"start physiological medium HR TOO HIGH", crowd, "end physiological medium HR TOO HIGH"})
 	same(t, "a bed among the values", said(t, "", message(204, simVisit, obx(101, 2101, "72")), message(205, state(101, 3)), hr), []string{crowd})
 	d := newDecoder(Settings{Validity: required})
 	drivertest.Decode(d, slices.Concat(message(204, simVisit, obx(101, 2101, "72")), hr, message(106)))
