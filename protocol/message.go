@@ -3,6 +3,8 @@ package protocol
 import (
 	"errors"
 	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // AppendAck appends the wire form of a to dst, which may be nil. An
@@ -158,6 +160,9 @@ func appendState(dst []byte, s *BoxState) []byte {
 		dst = appendString(dst, 6, d.Port)
 		dst = appendString(dst, 7, d.Model)
 		dst = appendUint(dst, 8, d.SkippedBytes)
+		if d.ClockOffset != nil { // 0 is said, too
+			dst = protowire.AppendVarint(protowire.AppendTag(dst, 9, protowire.VarintType), protowire.EncodeZigZag(*d.ClockOffset))
+		}
 		dst = end(dst, at)
 	}
 	if q := &s.Queue; *q != (QueueState{}) {
@@ -246,6 +251,8 @@ func (d *DeviceState) decode(body []byte) (err error) {
 			d.Model = string(f.b)
 		case 8<<3 | asVarint:
 			d.SkippedBytes = f.n
+		case 9<<3 | asVarint:
+			d.ClockOffset = new(f.sint())
 		}
 		if err != nil {
 			return err

@@ -274,7 +274,7 @@ func otherMessages(t *testing.T) []vectorSource {
 		t.Fatal(err)
 	}
 	online, err := AppendState(nil, &BoxState{Box: "box-17", Online: true, Session: 4711, Boot: 7, Epoch: 0x1122334455667788, Version: "1.0.0", Sent: t0, Clock: ClockSynced,
-		Devices: []DeviceState{{Device: "monitor", Driver: "intellivue", Status: DeviceReceiving, Since: t0.Add(-time.Hour), Port: "/dev/ttyUSB0", Model: "MX450", SkippedBytes: 3},
+		Devices: []DeviceState{{Device: "monitor", Driver: "intellivue", Status: DeviceReceiving, Since: t0.Add(-time.Hour), Port: "/dev/ttyUSB0", Model: "MX450", SkippedBytes: 3, ClockOffset: new(int64(-95))},
 			{Device: "oximeter", Driver: "nonin", Status: DeviceSilent, Since: t0.Add(-time.Minute), Port: "/dev/ttyUSB1", Problem: "no valid frame for 1 min: check that the device is on"}},
 		Queue: QueueState{Entries: 12, Bytes: 34567, MaxBytes: 8 << 30, Oldest: t0.Add(-10 * time.Second), Dropped: 1}})
 	if err != nil {

@@ -99,6 +99,9 @@ type DeviceState struct {
 	Port         string       `json:"port"`
 	Model        string       `json:"model,omitempty"`
 	SkippedBytes uint64       `json:"skipped_bytes"`
+	// ClockOffset is the device's clock minus the box's in seconds, nil if the
+	// device tells no time. A clock in another time zone is off by hours.
+	ClockOffset *int64 `json:"clock_offset_s,omitempty"`
 }
 
 // QueueState is the queue in a BoxState.

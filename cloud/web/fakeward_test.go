@@ -236,6 +236,9 @@ func (f *fakeWard) boxes(w http.ResponseWriter, _ *http.Request) {
 	var out []map[string]any
 	for i, b := range f.beds {
 		device := map[string]any{"device": "monitor", "driver": "patientmonitor", "status": "receiving", "since": stamp(f.now()), "port": "/dev/ttyUSB0", "skipped_bytes": 0}
+		if i == 4 {
+			device["clock_offset_s"] = -7200
+		}
 		if i == 2 {
 			device["status"], device["problem"] = "failed", "open port /dev/ttyUSB0: permission denied. Add the user monitorme to the group dialout."
 		}

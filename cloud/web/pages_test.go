@@ -107,6 +107,7 @@ func TestATechnicianSeesBoxesAndNoPatients(t *testing.T) {
 	p.until("20 boxes are listed", "location.pathname === '/boxes' && document.querySelectorAll('tr[data-box]').length === 20")
 	p.until("one that is offline says so", "document.querySelector('tr[data-box=box-02]').innerText.includes('Offline')")
 	p.until("a device's trouble is told with its remedy", "document.querySelector('tr[data-box=box-03]').innerText.includes('Add the user monitorme to the group dialout')")
+	p.until("a device's clock that is wrong is told", "document.querySelector('tr[data-box=box-05]').innerText.includes('its clock is 2 h 00 behind')")
 	for _, name := range []string{"Ada", "Brook", "AB"} {
 		if eval[bool](p, "document.body.innerText.includes('"+name+"')") {
 			t.Errorf("the page shows %q", name)

@@ -22,6 +22,7 @@ const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 30 * time.Second
 	worked     = 10 * time.Second // of valid frames start the back-off anew
+	clockNews  = 3 * time.Second  // by which a device's clock must have moved to be told again
 	obey       = time.Second      // a driver has, once ctx ended, before its port is closed
 )
 
@@ -50,6 +51,7 @@ type device struct {
 	name     string    // of the open port
 	socket   string    // where it is plugged in
 	model    string    // as the device says
+	clock    *int64    // the device's clock minus ours, s; nil if it tells no time
 	remark   string    // what the port said a person should know, while no valid frame comes
 	heard    time.Time // the last valid frame, or when waiting for one began
 	lost     bool      // an EventDisconnected has started
@@ -212,7 +214,22 @@ func (d *device) send(o protocol.Observation) {
 		return
 	}
 	d.remember(o)
+	d.compare(o)
 	d.put(o)
+}
+
+// compare notes how far the device's clock is from ours. What comes from a
+// memory and is of unknown age says nothing of it.
+func (d *device) compare(o protocol.Observation) {
+	if o.DeviceTime.IsZero() || o.Quality == protocol.QualityUnknown || o.Clock == protocol.ClockUncertain {
+		return
+	}
+	offset := o.DeviceTime.Sub(o.At).Round(time.Second)
+	if d.clock != nil && (offset-time.Duration(*d.clock)*time.Second).Abs() < clockNews {
+		return
+	}
+	d.clock = new(int64(offset / time.Second))
+	d.changed()
 }
 
 // remember keeps what the status page shows.
@@ -281,6 +298,7 @@ func (d *device) opened(name string, plug port.Plug, end context.CancelCauseFunc
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.name, d.socket, d.plug, d.end = name, info.ByPath, plug, end
+	d.clock = nil // it may be another device
 	d.openings++
 	d.expect()
 	if d.auto == nil || d.status != protocol.DeviceSilent { // what is unknown stays so until it is recognised

@@ -169,6 +169,35 @@ func TestADeviceThatCallsForEachMessageIsNotLostBetween(t *testing.T) {
 	stop()
 }
 
+func TestTheOffsetOfADevicesClockIsMeasured(t *testing.T) {
+	d, _ := newDevice("tcp://fake:1", nil)
+	told := 0
+	d.changed = func() { told++ }
+	emit := func(clock time.Duration, q protocol.Quality) {
+		o := pulse(70)
+		o.DeviceTime, o.Quality = time.Now().Add(clock), q
+		d.emit(o)
+	}
+	d.emit(pulse(70))
+	if s := d.state(); s.ClockOffset != nil {
+		t.Errorf("a device without a clock is off by %d s", *s.ClockOffset)
+	}
+	emit(-time.Hour, protocol.QualityUnknown) // of a memory, nobody knows how old
+	if s := d.state(); s.ClockOffset != nil {
+		t.Errorf("off by %d s by a reading of unknown age", *s.ClockOffset)
+	}
+	before := told
+	emit(-95*time.Second, protocol.QualityGood)
+	emit(-94*time.Second, protocol.QualityGood) // no news
+	if s := d.state(); s.ClockOffset == nil || *s.ClockOffset != -95 || told != before+1 {
+		t.Errorf("%+v, told %d times", s, told-before)
+	}
+	emit(0, protocol.QualityGood)
+	if s := d.state(); *s.ClockOffset != 0 || told != before+2 {
+		t.Errorf("%+v, told %d times", s, told-before)
+	}
+}
+
 func TestARefusedCallerIsNamedWhenTheDeviceIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, got := newDevice("tcp://fake:1", func(_ context.Context, cfg port.Config) (port.Port, error) {

@@ -62,7 +62,7 @@ func (d *device) state() protocol.DeviceState {
 	defer d.mu.Unlock()
 	return protocol.DeviceState{
 		Device: d.id, Driver: d.driver.Name, Status: d.status, Since: d.since, Problem: d.problem,
-		Port: d.port, Model: d.model, SkippedBytes: d.total().Skipped,
+		Port: d.port, Model: d.model, SkippedBytes: d.total().Skipped, ClockOffset: d.clock,
 	}
 }
 

@@ -108,10 +108,23 @@ type Value struct {
 var pageHTML string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"age":   age,
-	"bytes": size,
-	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
+	"age":    age,
+	"bytes":  size,
+	"offset": offset,
+	"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
 }).Parse(pageHTML))
+
+// offset says how far a device's clock is from ours.
+func offset(seconds int64) string {
+	d := (time.Duration(seconds) * time.Second).Abs()
+	switch {
+	case d < 3*time.Second:
+		return "right"
+	case seconds < 0:
+		return d.String() + " behind"
+	}
+	return d.String() + " ahead"
+}
 
 func age(ms int64) string {
 	if ms < 60_000 {

@@ -862,6 +862,7 @@ type DeviceState struct {
 	Port          string                 `protobuf:"bytes,6,opt,name=port,proto3" json:"port,omitempty"`
 	Model         string                 `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
 	SkippedBytes  uint64                 `protobuf:"varint,8,opt,name=skipped_bytes,json=skippedBytes,proto3" json:"skipped_bytes,omitempty"`
+	ClockOffsetS  *int64                 `protobuf:"zigzag64,9,opt,name=clock_offset_s,json=clockOffsetS,proto3,oneof" json:"clock_offset_s,omitempty"` // the device's clock minus the box's, seconds; absent if it tells no time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -948,6 +949,13 @@ func (x *DeviceState) GetModel() string {
 func (x *DeviceState) GetSkippedBytes() uint64 {
 	if x != nil {
 		return x.SkippedBytes
+	}
+	return 0
+}
+
+func (x *DeviceState) GetClockOffsetS() int64 {
+	if x != nil && x.ClockOffsetS != nil {
+		return *x.ClockOffsetS
 	}
 	return 0
 }
@@ -1098,7 +1106,7 @@ const file_monitorme_proto_rawDesc = "" +
 	"\adevices\x18\t \x03(\v2\x19.monitorme.v1.DeviceStateR\adevices\x12.\n" +
 	"\x05queue\x18\n" +
 	" \x01(\v2\x18.monitorme.v1.QueueStateR\x05queue\x12\x18\n" +
-	"\aleaving\x18\v \x01(\bR\aleaving\"\xd9\x01\n" +
+	"\aleaving\x18\v \x01(\bR\aleaving\"\x97\x02\n" +
 	"\vDeviceState\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x16\n" +
 	"\x06driver\x18\x02 \x01(\tR\x06driver\x12\x16\n" +
@@ -1107,7 +1115,9 @@ const file_monitorme_proto_rawDesc = "" +
 	"\aproblem\x18\x05 \x01(\tR\aproblem\x12\x12\n" +
 	"\x04port\x18\x06 \x01(\tR\x04port\x12\x14\n" +
 	"\x05model\x18\a \x01(\tR\x05model\x12#\n" +
-	"\rskipped_bytes\x18\b \x01(\x04R\fskippedBytes\"\x90\x01\n" +
+	"\rskipped_bytes\x18\b \x01(\x04R\fskippedBytes\x12)\n" +
+	"\x0eclock_offset_s\x18\t \x01(\x12H\x00R\fclockOffsetS\x88\x01\x01B\x11\n" +
+	"\x0f_clock_offset_s\"\x90\x01\n" +
 	"\n" +
 	"QueueState\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x14\n" +
@@ -1180,6 +1190,7 @@ func file_monitorme_proto_init() {
 		return
 	}
 	file_monitorme_proto_msgTypes[3].OneofWrappers = []any{}
+	file_monitorme_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -73,6 +73,7 @@ export class BoxesPage extends PageElement {
     return html`<div>
       ${d.device} <small>${d.model || d.driver}</small> <span class=${well ? '' : 'bad'}>${text.deviceStatus[d.status] ?? d.status}</span>
       ${d.problem ? html`<br /><span class="bad">${d.problem}</span>` : nothing}
+      ${clockOff(d.clock_offset_s)}
       ${d.skipped_bytes > 0 ? html`<br /><small>${text.skippedBytes(d.skipped_bytes)}</small>` : nothing}
     </div>`;
   }
@@ -84,3 +85,9 @@ export class BoxesPage extends PageElement {
   }
 }
 customElements.define('boxes-page', BoxesPage);
+
+/** A device's clock that is not right: its own records then have other times than ours. */
+function clockOff(seconds: number | undefined): TemplateResult | typeof nothing {
+  if (seconds === undefined || Math.abs(seconds) < 30) return nothing;
+  return html`<br /><small>${text.deviceClock(age(Math.abs(seconds)), seconds > 0)}</small>`;
+}

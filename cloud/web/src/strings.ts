@@ -176,6 +176,7 @@ export const text = {
   queue: 'Waiting to be stored',
   dropped: (n: number) => `${n} readings dropped`,
   software: 'Software',
+  deviceClock: (by: string, ahead: boolean) => `its clock is ${by} ${ahead ? 'ahead' : 'behind'}`,
   skippedBytes: (n: number) => `${n} bytes not understood`,
   noBoxes: 'No boxes in your units.',
   revoked: 'revoked',

@@ -98,6 +98,8 @@ export interface DeviceState {
   port: string;
   model?: string;
   skipped_bytes: number;
+  /** Its clock minus the box's; left out if it tells no time. */
+  clock_offset_s?: number;
 }
 
 export interface Box {
