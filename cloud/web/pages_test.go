@@ -147,7 +147,9 @@ func TestABedShowsWhatItsDevicesSayBeyondTheEightSigns(t *testing.T) {
 	})
 	p := openPage(t, f, "/bed/ward-1-bed-07", 1440, 900)
 	p.click(".skip-sound")
-	other := func(code protocol.Code, rest string) string { return fmt.Sprintf(".other[data-code='%d']%s", code, rest) }
+	other := func(code protocol.Code, rest string) string {
+		return fmt.Sprintf(".other[data-code='%d']%s", code, rest)
+	}
 	p.until("the rate of the pump is live", fmt.Sprintf("document.querySelector(%q)?.innerText === '7.5'", other(rate, "[data-state=live] .other-main")))
 	p.until("an old pressure of the ventilator is marked stale", fmt.Sprintf("document.querySelector(%q)?.innerText.startsWith('STALE')", other(peep, "[data-state=stale] .other-age")))
 	p.until("words are shown", "document.querySelector('.others').innerText.includes('infusing')")
