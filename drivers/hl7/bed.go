@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"monitorme/drivers/hl7v2"
 	"monitorme/protocol"
@@ -110,11 +111,21 @@ func place(v hl7v2.Value) []string {
 		}
 		var subs []string
 		for i := 1; i <= 8; i++ {
-			subs = append(subs, c.Sub(i).Text())
+			subs = append(subs, name(c.Sub(i)))
 		}
 		parts = append(parts, strings.Join(trimmed(subs), "&"))
 	}
 	return trimmed(parts)
+}
+
+// name is the text of what names a bed or a patient. If some of it cannot be
+// read, what was written tells it from others of that kind.
+func name(v hl7v2.Value) string {
+	s := v.Text()
+	if strings.ContainsRune(s, utf8.RuneError) {
+		s += string(v.Raw())
+	}
+	return s
 }
 
 // trimmed is without white space around and without empty ends.
@@ -165,7 +176,7 @@ func (d *decoder) ours(location, patient hl7v2.Value) bool {
 		here = m.hash(strings.Join(parts, "^"))
 	}
 	if id := patient.Component(1); !id.Empty() && !id.Null() {
-		who = m.hash(id.Text())
+		who = m.hash(name(id))
 	}
 	switch {
 	case d.plan.SingleBed:

@@ -122,22 +122,17 @@ func (d *decoder) results() bool {
 		d.identity()
 	}
 	d.tally(ours, others)
-	who := -1
+	var g groups
 	for s := range m.Segments() {
+		who := g.of(s)
 		switch {
 		case s.Is("PID"), s.Is("PV1"), s.Is("OBR"):
 			d.finish()
-			if s.Is("PID") || who < 0 {
-				who++
-			}
-			if s.Is("OBR") {
+			if d.from = (stamp{}); s.Is("OBR") {
 				d.from = d.stamp(s.Field(7))
 			}
-		case s.Is("OBX"):
-			who = max(who, 0)
-			if d.mine[who] {
-				d.result(s)
-			}
+		case s.Is("OBX") && d.mine[who]:
+			d.result(s)
 		}
 	}
 	d.finish()
@@ -163,44 +158,55 @@ func (d *decoder) lateness() time.Duration {
 	return p.late(d.arrived, d.sent.Time)
 }
 
+// groups numbers the parts of a message that are of one patient at one place:
+// a PID begins one, and a PV1 after results, for a gateway may leave the PID out.
+type groups struct {
+	n       int
+	results bool
+}
+
+// of gives the number of the group of the next segment.
+func (g *groups) of(s hl7v2.Segment) int {
+	switch {
+	case s.Is("PID"), s.Is("PV1") && g.results:
+		g.n++
+		g.results = false
+	case s.Is("OBR"), s.Is("OBX"):
+		g.results = true
+	}
+	return g.n
+}
+
 // survey tells whether there are results of this bed, and of others.
 func (d *decoder) survey() (ours, others bool) {
 	d.mine = d.mine[:0]
 	var patient, location hl7v2.Value
-	begun, results := false, false
-	end := func() {
+	var g groups
+	end := func(results bool) {
 		mine := results && d.ours(location, patient)
 		ours, others = ours || mine, others || results && !mine
 		d.mine = append(d.mine, mine)
 	}
 	for s := range d.message.Segments() {
+		if results := g.results; g.of(s) > len(d.mine) {
+			end(results)
+			patient, location = hl7v2.Value{}, hl7v2.Value{}
+		}
 		switch {
 		case s.Is("PID"):
-			if begun {
-				end()
-			}
-			begun, results = true, false
-			patient, location = s.Field(3).Repetition(1), hl7v2.Value{}
+			patient = s.Field(3).Repetition(1)
 		case s.Is("PV1"):
-			begun, location = true, s.Field(3)
-		case s.Is("OBR"), s.Is("OBX"):
-			begun, results = true, true
+			location = s.Field(3)
 		}
 	}
-	end()
+	end(g.results)
 	if d.alarms { // there the places are those of what is said of an alarm
 		return ours, others
 	}
-	who := -1
+	g = groups{}
 	for s := range d.message.Segments() {
-		switch {
-		case s.Is("PID"), who < 0 && (s.Is("PV1") || s.Is("OBR")):
-			who++
-		case s.Is("OBX"):
-			who = max(who, 0)
-			if d.mine[who] {
-				d.locate(s)
-			}
+		if who := g.of(s); s.Is("OBX") && d.mine[who] {
+			d.locate(s)
 		}
 	}
 	return ours, others

@@ -59,6 +59,23 @@ func TestTheFirstBedBindsWhereSettingsNameNone(t *testing.T) {
 	}
 }
 
+// A gateway may leave out the PID, or write a place that cannot be read.
+func TestBedsOfOneMessageStayApart(t *testing.T) {
+	visit := func(location, v string) string { return "PV1||I|" + location + "\r" + obx(v) }
+	const others = "Other bed once none advisory: results of other beds arrive here too and are not taken"
+	for _, groups := range [][]string{{visit("W8", "99"), visit("W7", "72")}, {visit("W7", "72"), visit("W8", "99")}, {group("W8", "1", "99"), visit("W7", "72"), visit("W8", "98")}} {
+		expect(t, strings.Join(groups, ""), told(with(t, "location: W7"), of(groups...)), others, "HR good 72/min")
+	}
+	const start = "Other bed start medium technical: results of another bed or patient arrive here and are not taken: name the bed in settings.location, or set single_bed if there is only one"
+	expect(t, "the second is not of the first patient", told(Driver, of("PID|||1\r"+obx("72"), visit("W8", "99"))), start, "HR good 72/min")
+	gb := func(location, v string) string {
+		return strings.Replace(of(visit(location, v)), "|2.6\r", "|2.6||||||GB 18030-2000\r", 1)
+	}
+	expect(t, "places in Chinese", told(Driver, gb("\xd2\xbb\xb4\xb2", "72"), gb("\xb6\xfe\xb4\xb2", "99"), gb("\xd2\xbb\xb4\xb2", "73")), "HR good 72/min", start, "HR good 73/min")
+	expect(t, "places in an unknown character set", told(Driver, of(visit("Z\xe4", "72")), of(visit("Z\xf6", "99"))), "HR good 72/min", start)
+	expect(t, "patients in an unknown character set", told(Driver, of("PID|||Z\xe4\r"+obx("72")), of("PID|||Z\xf6\r"+obx("99"))), "HR good 72/min", start)
+}
+
 func TestSettingsNameTheBed(t *testing.T) {
 	const others = "Other bed once none advisory: results of other beds arrive here too and are not taken"
 	for _, c := range []struct{ location, taken, dropped string }{

@@ -151,13 +151,25 @@ func TestTextsAreReadableWhateverTheCharacterSet(t *testing.T) {
 		{"UNICODE UTF-8", `\XC2B0\C`, "°C"},
 		{"8859/1", "37 \xb0C \x85", "37 °C  "},
 		{"8859/1", `\XB0\C`, "°C"},
-		{"GB 18030-2000", "\xd0|\x81^\x81~\x81\\b\x810\x810c", "\uFFFD\uFFFD\uFFFD\uFFFDb\uFFFDc"},
+		{"GB 18030-2000", "\xd0|\x81^\x81~\x81\\b\x810\x810c", "\uFFFD\uFFFD\uFFFD\uFFFDb\uFFFD\uFFFDc"},
 		{"GB18030", "ok", "ok"},
 		{"8859/2", "\xb1", "\uFFFD"},
 	} {
 		if got := read(t, c.charset, c.field).Text(); got != c.want {
 			t.Errorf("%s: %q is %q, want %q", c.charset, c.field, got, c.want)
 		}
+	}
+}
+
+// Names of beds that cannot be read must not become one name.
+func TestDifferentFieldsStayDifferent(t *testing.T) {
+	seen := map[string]string{}
+	for _, field := range []string{"\xd2\xbb\xb4\xb2", "\xb6\xfe\xb4\xb2", "\x81\x30\x81\x30", "\x81\x30\x81\x31", "\x81\x30\x82\x30", "\x82\x30\x81\x30", "\x81\x31\x81\x30", "\x80", "\xff", "\x81\x40", "\x81\x80"} {
+		raw := string(read(t, "GB 18030-2000", field).Raw())
+		if was, ok := seen[raw]; ok {
+			t.Errorf("%x and %x are one", field, was)
+		}
+		seen[raw] = field
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 	ASCII   Charset = iota // or not said, or one that is not known here
 	UTF8                   // UNICODE UTF-8, UNICODE
 	Latin1                 // 8859/1
-	GB18030                // GB 18030-2000; what is not ASCII is read as U+FFFD
+	GB18030                // GB 18030-2000; what is not ASCII is read as U+FFFD, Raw has it as characters for private use
 )
 
 // A Message is a message that has been read. Its zero value is empty; Parse

@@ -167,8 +167,11 @@ func (v Value) appendChars(b, p []byte) []byte {
 		if r >= utf8.RuneSelf && v.how.charset != Latin1 {
 			r, n = utf8.DecodeRune(p)
 		}
-		if r < ' ' || r >= 0x7F && r < 0xA0 {
+		switch {
+		case r < ' ' || r >= 0x7F && r < 0xA0:
 			r = ' '
+		case r >= masked:
+			r = utf8.RuneError
 		}
 		b = utf8.AppendRune(b, r)
 		p = p[n:]
@@ -176,8 +179,12 @@ func (v Value) appendChars(b, p []byte) []byte {
 	return b
 }
 
-// maskGB appends p with each character beyond ASCII as U+FFFD: the second byte
-// of such a character may look like a delimiter.
+// masked is where the characters for private use begin that stand for what is
+// not ASCII in GB 18030. Their text is U+FFFD, but different ones stay different.
+const masked = 0xF0000
+
+// maskGB appends p with each two bytes beyond ASCII as such a character: the
+// second one may look like a delimiter.
 func maskGB(b, p []byte) []byte {
 	for i := 0; i < len(p); i++ {
 		c := p[i]
@@ -185,17 +192,20 @@ func maskGB(b, p []byte) []byte {
 			b = append(b, c)
 			continue
 		}
-		b = utf8.AppendRune(b, utf8.RuneError)
-		if i+1 == len(p) {
-			break
+		pair := [4]byte{c}
+		n := 1
+		switch rest := p[i+1:]; {
+		case c == 0x80 || c == 0xFF || len(rest) == 0: // never begins a character
+		case rest[0] >= '0' && rest[0] <= '9':
+			n += copy(pair[1:], rest)
+		case rest[0] >= 0x40 && rest[0] != 0x7F:
+			n += copy(pair[1:2], rest)
 		}
-		switch next := p[i+1]; {
-		case c == 0x80 || c == 0xFF: // never begins a character
-		case next >= '0' && next <= '9':
-			i += min(3, len(p)-1-i)
-		case next >= 0x40 && next != 0x7F:
-			i++
+		b = utf8.AppendRune(b, masked|rune(pair[0]&0x7F)<<8|rune(pair[1]))
+		if n > 2 {
+			b = utf8.AppendRune(b, masked|1<<15|rune(pair[2]&0x7F)<<8|rune(pair[3]))
 		}
+		i += n - 1
 	}
 	return b
 }
