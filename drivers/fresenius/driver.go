@@ -28,7 +28,7 @@ var Driver = drivers.Driver{
 	Checked:      true,
 	Silence:      10 * time.Second,
 	Codes: []protocol.Code{rate, infused, bolusRate, bolus, drug, state,
-		protocol.IdentityModel, protocol.EventAlarm, malfunction, absent},
+		protocol.IdentityModel, protocol.EventAlarm, malfunction, absent, notRead},
 	NewDecoder: newDecoder,
 	Run:        run,
 	Simulate:   Device{}.Simulate,

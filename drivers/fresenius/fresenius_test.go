@@ -35,11 +35,11 @@ func TestDriver(t *testing.T) {
 }
 
 func TestOtherDevicesArePlayedToo(t *testing.T) {
-	for name, device := range map[string]Device{"alone": {Alone: true}, "only rate and volume": {Few: true, Calm: true}, "one is mute": {Mute: 2}, "nine": {Modules: []int{1, 2, 3, 4, 5, 6, 7, 8, 9}}} {
+	for name, device := range map[string]Device{"alone": {Alone: true}, "only rate and volume": {Few: true, Calm: true}, "no bolus": {NoBolus: true}, "one is mute": {Mute: 2}, "nine": {Modules: []int{1, 2, 3, 4, 5, 6, 7, 8, 9}}} {
 		t.Run(name, func(t *testing.T) {
 			d, opts := Driver, options
 			d.Simulate = device.Simulate
-			if device.Few {
+			if device.Few || device.NoBolus {
 				opts.Expect = []protocol.Code{rate, infused}
 			}
 			drivertest.Play(t, d, opts)
@@ -132,7 +132,7 @@ func TestWorkedFrames(t *testing.T) {
 	d := newDecoder()
 	expect(t, short(drivertest.Decode(d, drivertest.Load(t, "testdata/worked.hex"))),
 		" Model good Fresenius base", "2 Model good Fresenius pump", "2 Rate good 10.0", "2 Infused good 8.000",
-		"2 Pump good mode 01", "2 Rate good 20.0", "2 Infused good 8.000", "2 Bolus rate questionable 120.0", "2 Bolus questionable 2.000",
+		"2 Pump good mode 01", "2 Rate good 20.0", "2 Infused good 8.000", "2 Bolus rate questionable 120.0", "2 Bolus unknown 2.000",
 		"2 Alarm start medium alarm 0004", "2 Pump good mode 01", "2 Rate good 0.0", "2 Infused good 8.000", "2 Bolus rate questionable 120.0",
 		"2 Rate good 10.0",
 		"2 Rate missing ", "2 Infused missing ", "2 Bolus rate missing ", "2 Bolus missing ", "2 Pump missing ",
@@ -150,7 +150,7 @@ func TestMessages(t *testing.T) {
 		"unknown letters":             {frames('1', "C;z0001;d0001;Q;;x")[1:], []string{"1 Rate good 0.1"}},
 		"one alarm follows another":   {frames('1', "C;a0001", "C;a0001", "C;a0002", "C;a00")[1:], []string{"1 Alarm start medium alarm 0001", "1 Alarm end medium alarm 0001", "1 Alarm start medium alarm 0002", "1 Alarm end medium alarm 0002"}},
 		"an error is another event":   {frames('1', "C;a0001;e05", "C;a0001;e00")[1:], []string{"1 Alarm start medium alarm 0001", "1 Malfunction start medium error 05", "1 Malfunction end medium error 05"}},
-		"a bolus is told once":        {frames('1', "C;s0007D0", "C;s0007D0", "C;s000000")[1:], []string{"1 Bolus questionable 2.000", "1 Bolus questionable 0.000"}},
+		"a bolus is told once":        {frames('1', "C;s0007D0", "C;s0007D0", "C;s000000")[1:], []string{"1 Bolus unknown 2.000", "1 Bolus questionable 0.000"}},
 		"errors and adjustments":      {frames('1', "I;1E", "M;d0064", "X;d0064"), nil},
 		"what the host says":          {frames('1', "LE;dr", "DC"), nil},
 		"a mask of more than nine":    {frames(base, "C;bFFFF")[9:], []string{"9 Model good Fresenius pump"}},

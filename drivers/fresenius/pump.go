@@ -18,6 +18,7 @@ var (
 
 	malfunction = protocol.MustCode("MDC_EVT_MALF")
 	absent      = protocol.MustCode("MDC_EVT_ABSENT")
+	notRead     = protocol.MustCode("MONITORME_EVT_NOT_READ")
 )
 
 // A measure is a variable that is a number.
@@ -45,12 +46,14 @@ type pump struct {
 	seen    bool
 	told    [len(measures)]bool             // has had a value
 	last    [len(measures)]protocol.Decimal // the value
+	bolused bool                            // it has spoken of a bolus, so that another one is new
 	model   string
 	drug    string
 	mode    string
 	alarm   condition
 	fault   condition
 	missing condition // why it is not there
+	unread  condition // its alarms
 }
 
 // A condition is an event that has begun.
@@ -62,7 +65,7 @@ type condition struct {
 }
 
 func newPump(d *decoder, channel string) pump {
-	return pump{decoder: d, channel: channel, alarm: condition{code: protocol.EventAlarm}, fault: condition{code: malfunction}, missing: condition{code: absent}}
+	return pump{decoder: d, channel: channel, alarm: condition{code: protocol.EventAlarm}, fault: condition{code: malfunction}, missing: condition{code: absent}, unread: condition{code: notRead}}
 }
 
 // present is told that the pump is there and tells something.
@@ -81,6 +84,7 @@ func (p *pump) inserted(there bool) {
 		p.lose()
 		p.stands(&p.alarm, "", 0)
 		p.stands(&p.fault, "", 0)
+		p.stands(&p.unread, "", 0)
 		p.stands(&p.missing, "module "+p.channel+" is removed", protocol.PriorityLow)
 		p.seen, p.model = false, ""
 	case there && !p.seen:
@@ -92,12 +96,14 @@ func (p *pump) inserted(there bool) {
 func (p *pump) mute() {
 	p.lose()
 	p.stands(&p.missing, "module "+p.channel+" does not answer", protocol.PriorityMedium)
-	p.alarm.again, p.fault.again = true, true
+	p.alarm.again, p.fault.again, p.unread.again = true, true, true
 }
 
 // interrupted is told that nothing was heard for a while: what stands is to be
 // said again.
-func (p *pump) interrupted() { p.alarm.again, p.fault.again, p.missing.again = true, true, true }
+func (p *pump) interrupted() {
+	p.alarm.again, p.fault.again, p.missing.again, p.unread.again = true, true, true, true
+}
 
 // lose marks that the values told are no more.
 func (p *pump) lose() {
@@ -106,7 +112,7 @@ func (p *pump) lose() {
 			p.number(m, protocol.Decimal{}, protocol.QualityMissing)
 		}
 	}
-	p.told = [len(measures)]bool{}
+	p.told, p.bolused = [len(measures)]bool{}, false
 	if p.mode != "" {
 		p.decoder.word(p.channel, state, "")
 	}
@@ -144,6 +150,15 @@ func (p *pump) infuses(name string) {
 
 func (p *pump) noDrug() { p.infuses("") }
 
+// quiet is told that rate and volume can be read of the pump, and nothing else.
+func (p *pump) quiet() {
+	what := "the pump"
+	if p.channel != "" {
+		what = "module " + p.channel
+	}
+	p.stands(&p.unread, "alarms of "+what+" cannot be read", protocol.PriorityLow)
+}
+
 // variables handles letters with their values. What is neither a hexadecimal
 // number nor a sign for none is no variable.
 func (p *pump) variables(data []byte) {
@@ -161,6 +176,7 @@ func (p *pump) variables(data []byte) {
 		p.present()
 		switch letter := part[0]; {
 		case letter == 'a' && ok:
+			p.stands(&p.unread, "", 0)
 			p.stands(&p.alarm, named("alarm ", text, v), protocol.PriorityMedium)
 		case letter == 'e' && ok:
 			p.stands(&p.fault, named("error ", text, v), protocol.PriorityMedium)
@@ -192,12 +208,16 @@ func (p *pump) measured(letter byte, text []byte, v int64, ok bool) {
 			p.told[i] = false
 		default:
 			value := protocol.Dec(v, -m.places)
-			if m.code != bolus || !p.told[i] || value != p.last[i] { // a bolus is told once
+			switch {
+			case m.code != bolus || p.bolused && (!p.told[i] || value != p.last[i]): // a bolus is told once
 				p.number(m, value, m.quality)
+			case !p.bolused: // it may be hours old
+				p.number(m, value, protocol.QualityUnknown)
 			}
 			p.told[i], p.last[i] = true, value
 		}
 	}
+	p.bolused = p.bolused || letter == 's'
 }
 
 func (p *pump) number(m measure, v protocol.Decimal, q protocol.Quality) {

@@ -18,6 +18,7 @@ const (
 	askModules
 	askType
 	askAll
+	askMost // but for the bolus, which not every pump has
 	askFlow
 	askDrug
 	requests
@@ -27,7 +28,7 @@ const (
 // put before. Each command only reads, and none carries a value.
 var texts = [requests]string{
 	connect: "DC", disconnect: "FC", askModules: "LE;b", askType: "LF;b",
-	askAll: "LE;aemdrks", askFlow: "LE;dr", askDrug: "LP",
+	askAll: "LE;aemdrks", askMost: "LE;aemdr", askFlow: "LE;dr", askDrug: "LP",
 }
 
 const (
@@ -61,6 +62,7 @@ type link struct {
 	there     bool // the base says so
 	connected bool
 	due       [requests]time.Duration
+	flowless  bool          // not even rate and volume could be read
 	lost      int           // times in turn that it was lost before anything was read
 	complain  func(p *pump) // called when the decoder may emit
 }
@@ -114,7 +116,7 @@ func (s *session) message(a address, status byte, data []byte) (text bool) {
 		return false
 	}
 	s.reply = status
-	switch reads := s.pending == askAll || s.pending == askFlow; {
+	switch reads := s.pending == askAll || s.pending == askMost || s.pending == askFlow; {
 	case status == incorrect:
 		s.code = string(data[:min(len(data), 2)])
 		return false
@@ -283,7 +285,7 @@ func (s *session) done(now time.Duration) {
 		} else {
 			s.open = true
 			l.there, l.connected = true, true
-			l.due[askType], l.due[askAll], l.due[askFlow], l.due[askDrug] = now, now, never, now
+			l.due[askType], l.due[askAll], l.due[askMost], l.due[askFlow], l.due[askDrug] = now, now, never, never, now
 		}
 	case askModules:
 		s.maskAt = now + pollEvery
@@ -292,11 +294,16 @@ func (s *session) done(now time.Duration) {
 		}
 	case askType:
 		l.due[askType] = never
-	case askAll:
-		l.due[askAll], l.due[askFlow] = now+pollEvery, never
-		s.refusal, s.closed, l.lost = "", 0, 0
-	case askFlow:
-		l.due[askFlow] = now + pollEvery
+	case askAll, askMost, askFlow:
+		switch l.due[s.pending] = now + pollEvery; {
+		case s.pending == askAll:
+			l.due[askMost], l.due[askFlow] = never, never
+		case s.pending == askFlow && l.flowless: // it was not for the letters that all was refused
+			l.due[askAll] = now
+		case s.pending == askFlow:
+			l.complain = (*pump).quiet
+		}
+		l.flowless = false
 		s.refusal, s.closed, l.lost = "", 0, 0
 	case askDrug:
 		l.due[askDrug] = now + drugEvery
@@ -331,9 +338,11 @@ func (s *session) denied(now time.Duration) {
 	case s.code == errUnreachable:
 		s.lookFor(l, now)
 	case s.pending == askAll: // perhaps it does not know all of these letters
-		l.due[askAll], l.due[askFlow] = now+allAgain, now
+		l.due[askAll], l.due[askMost], l.due[askFlow] = now+allAgain, now, never
+	case s.pending == askMost:
+		l.due[askMost], l.due[askFlow] = never, now
 	case s.pending == askFlow:
-		l.due[askFlow], l.complain = now+pollEvery, (*pump).noFlow
+		l.due[askFlow], l.flowless, l.complain = now+pollEvery, true, (*pump).noFlow
 	case s.pending == askDrug:
 		l.due[askDrug], l.complain = now+allAgain, (*pump).noDrug
 	default:

@@ -29,7 +29,7 @@ var allowed = func() (all [][]byte) {
 	}
 	add("0", "DC", "FC", "LE;b", "E", "M")
 	for _, a := range []string{"", "1", "2", "3", "4", "5", "6", "7", "8", "9"} {
-		add(a, "DC", "FC", "LF;b", "LP", "LE;dr", "LE;aemdrks", "E", "M")
+		add(a, "DC", "FC", "LF;b", "LP", "LE;dr", "LE;aemdr", "LE;aemdrks", "E", "M")
 	}
 	return all
 }()
@@ -54,7 +54,7 @@ func onlyAllowed(t *testing.T, wrote []byte) (count map[string]int) {
 }
 
 func TestRunWritesOnlyWhatIsAllowed(t *testing.T) {
-	for name, d := range map[string]Device{"base": {}, "calm": {Calm: true}, "alone": {Alone: true}, "few": {Few: true}, "mute": {Mute: 1}, "busy": {Busy: true}, "pulled": {Pull: time.Minute}} {
+	for name, d := range map[string]Device{"base": {}, "calm": {Calm: true}, "alone": {Alone: true}, "few": {Few: true}, "no bolus": {NoBolus: true}, "mute": {Mute: 1}, "busy": {Busy: true}, "pulled": {Pull: time.Minute}} {
 		synctest.Test(t, func(t *testing.T) {
 			_, wrote := converse(t, d, drivertest.NewPatient(), func() { time.Sleep(3*time.Minute + time.Millisecond) })
 			count := onlyAllowed(t, slices.Concat(wrote...))
@@ -193,6 +193,31 @@ func TestAMuteModuleIsToldAndTheOthersAreRead(t *testing.T) {
 		for _, want := range []string{"1 Rate good 1000.0", "4 Rate good 1000.0"} {
 			if n := len(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s != want })); n < 15 {
 				t.Errorf("%s: %d times in a minute", want, n)
+			}
+		}
+	})
+}
+
+func TestAlarmsAreReadOfAPumpWithoutBolusAndMissedOfOneThatTellsOnlyItsFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, device := range map[string]Device{
+			" Alarm start medium alarm 0004, Alarm end medium alarm 0004": {NoBolus: true, Calm: true, Alone: true},
+			" Not read start low alarms of the pump cannot be read":       {Few: true, Calm: true, Alone: true},
+		} {
+			p := drivertest.NewPatient()
+			obs, _ := converse(t, device, p, func() {
+				p.AllOff(true) // everything is refused
+				time.Sleep(time.Minute)
+				p.AllOff(false)
+				p.Set(rate, 10)
+				time.Sleep(time.Minute)
+				p.Set(rate, 1600)
+				time.Sleep(time.Minute)
+				p.Set(rate, 10)
+				time.Sleep(time.Minute)
+			})
+			if got := strings.Join(only(short(obs), "Alarm", "Not read"), ","); got != want {
+				t.Errorf("%+v: %q, want %q", device, got, want)
 			}
 		}
 	})

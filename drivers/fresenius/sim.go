@@ -23,8 +23,8 @@ type Device struct {
 	Pull time.Duration
 	// Mute is a module that says nothing.
 	Mute int
-	// Few lets only rate and volume be read.
-	Few bool
+	// Few lets only rate and volume be read, NoBolus all but the bolus.
+	Few, NoBolus bool
 	// Busy refuses to be connected: the port is not authorised.
 	Busy bool
 	// Calm leaves out the bad habits: wrong sums, refusals, ENQ in the middle,
@@ -244,10 +244,10 @@ func (p *playing) reply(a address, text string) string {
 		return "C;Noradrenaline"
 	case text == "LE;dr":
 		return p.variables(false)
-	case text == "LE;aemdrks" && p.Few:
-		return "I;0B"
-	case text == "LE;aemdrks":
+	case text == "LE;aemdrks" && !p.NoBolus && !p.Few, text == "LE;aemdr" && !p.Few:
 		return p.variables(true)
+	case text == "LE;aemdrks", text == "LE;aemdr":
+		return "I;0B"
 	}
 	return "I;01"
 }
@@ -281,7 +281,7 @@ func (p *playing) variables(all bool) string {
 	}
 	number("d", rate, 10, 4)
 	number("r", infused, 1000, 6)
-	if all {
+	if all && !p.NoBolus {
 		number("k", bolusRate, 10, 4)
 		number("s", bolus, 1000, 6)
 	}
