@@ -30,6 +30,13 @@ type alarm struct {
 	ended   bool   // likewise
 	demo    bool
 	rated   bool // its priority was said
+	mute    bool // its words were not
+}
+
+// A ringing is a standardised alarm that has begun, by its place in the device.
+type ringing struct {
+	code, source protocol.Code
+	place        string
 }
 
 func (a *alarm) prioritise(v hl7v2.Value) {
@@ -108,7 +115,8 @@ func (a *alarm) begin(d *decoder, s hl7v2.Segment, n int, place []byte) {
 	}
 	term, _ := protocol.Lookup(a.code)
 	a.event.Text = clip(text.Text())
-	if a.event.Text == "" || text.Null() || d.personal(a.event.Text) {
+	a.mute = a.event.Text == "" || text.Null()
+	if a.mute || d.personal(a.event.Text) {
 		a.event.Text = term.Name
 	}
 	for f := range s.Field(8).Repetitions() {
@@ -156,6 +164,12 @@ func (a *alarm) flush(d *decoder) {
 			e.Phase = protocol.PhaseOnce
 		}
 	}
+	switch {
+	case e.Phase == protocol.PhaseEnd && a.mute:
+		e.Text = "" // whatever its words were
+	case a.rated && e.Priority == protocol.PriorityNone:
+		e.Type = protocol.AlarmAdvisory
+	}
 	if !a.rated && e.Type != protocol.AlarmAdvisory { // it does not go unheard
 		if e.Priority = protocol.PriorityLow; e.Type == protocol.AlarmPhysiological {
 			e.Priority = protocol.PriorityMedium
@@ -165,7 +179,27 @@ func (a *alarm) flush(d *decoder) {
 	if a.demo {
 		q, e.Priority = protocol.QualityDemo, protocol.PriorityNone
 	}
+	a.settle(d, &e)
 	d.emit(protocol.Observation{Channel: a.channel, Code: a.code, Kind: protocol.KindEvent, Quality: q, Delay: d.age(a.at), DeviceTime: a.at.Time, Event: &e})
+}
+
+// settle has an alarm go on and end in the channel in which it began: there may
+// be several values of its source by now, and were not then.
+func (a *alarm) settle(d *decoder, e *protocol.Event) {
+	if a.code == protocol.EventAlarm || e.Phase == protocol.PhaseOnce {
+		return
+	}
+	key := ringing{a.code, e.Source, string(a.place)}
+	began, known := d.memory.ringing[key]
+	if known {
+		a.channel = began
+	}
+	switch {
+	case e.Phase == protocol.PhaseEnd:
+		delete(d.memory.ringing, key)
+	case !known && len(d.memory.ringing) < maxSeries && len(a.place) <= 64:
+		d.memory.ringing[key] = a.channel
+	}
 }
 
 // The words of the attributes. A limit that is changed, or a priority, leaves
@@ -175,6 +209,6 @@ var (
 		"update": protocol.PhaseContinue, "escalate": protocol.PhaseContinue, "de-escalate": protocol.PhaseContinue, "reset": protocol.PhaseContinue,
 		"end": protocol.PhaseEnd, "stop": protocol.PhaseEnd, "tpoint": protocol.PhaseOnce}
 	priorities = map[string]protocol.Priority{"PH": protocol.PriorityHigh, "PM": protocol.PriorityMedium, "PL": protocol.PriorityLow,
-		"PN": protocol.PriorityNone, "PI": protocol.PriorityNone}
+		"PI": protocol.PriorityNone} // PN says nothing of one
 	alarmTypes = map[string]protocol.AlarmType{"SP": protocol.AlarmPhysiological, "ST": protocol.AlarmTechnical, "SA": protocol.AlarmAdvisory}
 )

@@ -3,6 +3,7 @@ package hl7
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,13 +43,14 @@ type memory struct {
 	recent   [16]uint64       // hashes of the last messages
 	next     int
 
-	series map[seriesKey]*series
-	paths  map[protocol.Code]*paths
-	unread map[string]bool
-	ids    map[string]identifier // by OBX-3
-	names  map[string]unitRead   // by OBX-6
-	model  string
-	serial string
+	series  map[seriesKey]*series
+	paths   map[protocol.Code]*paths
+	ringing map[ringing]string // channels of alarms
+	unread  map[string]bool
+	ids     map[string]identifier // by OBX-3
+	names   map[string]unitRead   // by OBX-6
+	model   string
+	serial  string
 }
 
 type unitRead struct {
@@ -80,25 +82,20 @@ type paths struct {
 }
 
 func newMemory() *memory {
-	return &memory{born: time.Now(), paces: map[uint64]*pace{}, seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{}, unread: map[string]bool{},
-		ids: map[string]identifier{}, names: map[string]unitRead{}}
+	return &memory{born: time.Now(), paces: map[uint64]*pace{}, seed: maphash.MakeSeed(), series: map[seriesKey]*series{}, paths: map[protocol.Code]*paths{},
+		ringing: map[ringing]string{}, unread: map[string]bool{}, ids: map[string]identifier{}, names: map[string]unitRead{}}
 }
 
 // hash never gives 0.
 func (m *memory) hash(s string) uint64 { return maphash.String(m.seed, s) | 1 }
 
-// repeated tells whether the message came before, because its sender has not
-// heard the answer.
-func (m *memory) repeated(raw []byte) bool {
-	h := maphash.Bytes(m.seed, raw) | 1
-	for _, r := range m.recent {
-		if r == h {
-			return true
-		}
-	}
-	m.recent[m.next%len(m.recent)] = h
+// repeated tells whether a message of this bed came before, because its sender
+// has not heard the answer.
+func (m *memory) repeated(hash uint64) bool { return slices.Contains(m.recent[:], hash) }
+
+func (m *memory) remember(hash uint64) {
+	m.recent[m.next%len(m.recent)] = hash
 	m.next++
-	return false
 }
 
 // place writes a location in one way, whatever the delimiters: up to four

@@ -80,7 +80,7 @@ func (d *decoder) read(raw []byte) bool {
 	case m.Is("ORU", ""):
 	case m.Is("ACK", ""), m.Is("ADT", ""):
 		d.answer(hl7v2.Accepted, "")
-		return true
+		return false
 	case m.Header().Field(9).Empty():
 		d.answer(hl7v2.Failed, "MSH-9, the type of the message, is missing")
 		return false
@@ -89,9 +89,12 @@ func (d *decoder) read(raw []byte) bool {
 		return false
 	}
 	dated := !m.Header().Field(7).Empty() && !m.ControlID().Empty()
-	ours := true
-	if !dated || !d.memory.repeated(raw) {
-		ours = d.results()
+	hash := maphash.Bytes(d.memory.seed, raw) | 1
+	ours := dated && d.memory.repeated(hash)
+	if !ours {
+		if ours = d.results(); ours && dated {
+			d.memory.remember(hash)
+		}
 	}
 	d.answer(hl7v2.Accepted, "")
 	return ours
@@ -136,7 +139,7 @@ func (d *decoder) results() bool {
 		}
 	}
 	d.finish()
-	return ours || !others
+	return ours
 }
 
 // lateness is how much later than others of its sender the message came. Each

@@ -143,6 +143,8 @@ func TestResults(t *testing.T) {
 		"NM|" + hr + "|||" + bpm + "||>|||R":                               "HR overflow /min",
 		"NM|" + hr + "||300|" + bpm + "||>|||R":                            "HR overflow 300/min",
 		"NM|" + hr + "||<20|" + bpm + "|||||R":                             "HR underflow 20/min",
+		"SN|" + hr + "||>^300|" + bpm + "||INV|||R":                        "HR invalid 300/min",
+		"NM|" + hr + "||<20|" + bpm + "|||||W":                             "HR invalid 20/min",
 		"SN|" + hr + "||>^300|" + bpm + "|||||R":                           "HR overflow 300/min",
 		"SN|" + hr + "||^72|" + bpm + "|||||R":                             "HR good 72/min",
 		"SN|" + hr + "||^1^:^2|" + bpm + "|||||R":                          "HR invalid /min",

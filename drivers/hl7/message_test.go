@@ -101,7 +101,8 @@ func TestSettingsNameTheBed(t *testing.T) {
 // A message of another bed is no sign that this one's monitor works.
 func TestOtherBedsDoNotCountAsFrames(t *testing.T) {
 	d := with(t, "location: W7").NewDecoder()
-	drivertest.Decode(d, []byte(of(group("W8", "1", "72"))+of(group("W7", "1", "72"))))
+	other := strings.Replace(report("7", obx("99")), "W7", "W8", 1)
+	drivertest.Decode(d, []byte(of(group("W8", "1", "72"))+of(group("W7", "1", "72"))+other+other+of("PID|||1\rPV1||I|W8\r")+strings.Replace(of("PV1||I|W8\r"), "ORU^R01", "ADT^A01", 1)))
 	if s := d.Stats(); s.Frames != 1 || s.Skipped == 0 {
 		t.Errorf("stats %+v", s)
 	}
@@ -242,6 +243,9 @@ func TestAlarms(t *testing.T) {
 		alarm("ST|196670^MDC_EVT_LO^MDC|1.1.1.1.1|Jane Doe low|||PM~SP|||F", "68481=start"):                 {"Low start medium physiological: value below its limit"},
 		alarm("ST|196670^MDC_EVT_LO^MDC|1.1.1.1.1|low|||PH~SP~DEMO|||F", "68481=start"):                     {"Low start none physiological: low"},
 		alarm("ST|196616^MDC_EVT_ALARM^MDC|0.0.0.0.1|watchdog|||PN~SA|||F", "68481=tpoint"):                 {"Alarm once none advisory: watchdog"},
+		alarm("ST|196616^MDC_EVT_ALARM^MDC|0.0.0.0.1|hint|||PI~SP|||F", "68481=start"):                      {"Alarm start none advisory: hint"},
+		alarm("ST|196670^MDC_EVT_LO^MDC|1.1.1.1.1|low|||PN~SP|||F", "68481=start"):                          {"Low start medium physiological: low"},
+		alarm("ST|196670^MDC_EVT_LO^MDC|1.1.1.1.1||||PM~SP|||F", "68481=end"):                               {"Low end medium physiological: "},
 		alarm("|69965^MDC_DEV_MON^MDC|1.0.0.0||||||||X"):                                                    nil,
 		alarm(low+"\rOBX|2|ST|199680^MDC_EVT_APNEA^MDC|1.2.1.1.1|Apnoea|||PH~SP", "68481=start"):            {"Low once medium physiological: SpO2 low", "Apnoea start high physiological: Apnoea"},
 	} {
@@ -251,6 +255,12 @@ func TestAlarms(t *testing.T) {
 	if o := obs[len(obs)-1]; o.Event.Source != protocol.SpO2 || o.Channel != "" || o.DeviceTime.IsZero() {
 		t.Errorf("got %+v %+v", o, o.Event)
 	}
+	// A second probe in the meantime makes the place a channel, but not of this alarm.
+	probe := func(place, v string) string {
+		return report("", "OBX|1|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|"+place+".150456|"+v+"|262688^MDC_DIM_PERCENT^MDC|||||F\r")
+	}
+	expect(t, "ends where it began", told(Driver, probe("1.1.1", "86"), alarm(low, source, "68481=start"), probe("1.1.2", "97"), alarm(low, source, "68481=continue"), alarm(low, source, "68481=end"), alarm(low, source, "68481=start")),
+		"SpO2 good 86%", "Low start medium physiological: SpO2 low", "SpO2/1.1.2 good 97%", "Low continue medium physiological: SpO2 low", "Low end medium physiological: SpO2 low", "Low/1.1.1 start medium physiological: SpO2 low")
 	// An alarm does not make the number another series.
 	expect(t, "a number beside an alarm", told(Driver, report("", obx("72")), strings.ReplaceAll(alarm(low, "147842=72"), "150456", "147842"), report("", obx("73"))),
 		"HR good 72/min", "Low once medium physiological: SpO2 low", "HR good 73/min")
@@ -260,8 +270,8 @@ func TestAlarmsThatAreOffAtTheMonitorAreTold(t *testing.T) {
 	off := strings.Replace(obx("72"), "||||||F", "|||ALINH|||F", 1)
 	off = strings.Replace(obx("72"), "MDC|||||F", "MDC||ALINH|||F", 1)
 	expect(t, "alarm off", told(Driver, report("", obx("72")), report("", off), report("", off), report("", obx("72"))),
-		"HR good 72/min", "Alarm off start none technical: the monitor's own alarm is off", "HR good 72/min", "HR good 72/min",
-		"Alarm off end none technical: the monitor's own alarm is on again", "HR good 72/min")
+		"HR good 72/min", "Alarm off start none advisory: the monitor's own alarm is off", "HR good 72/min", "HR good 72/min",
+		"Alarm off end none advisory: the monitor's own alarm is off", "HR good 72/min")
 }
 
 func TestTrainingIsNoPatient(t *testing.T) {

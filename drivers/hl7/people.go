@@ -38,9 +38,9 @@ func (d *decoder) personal(text string) bool {
 }
 
 // named tells whether text, whose words are given, contains a name. One of two
-// letters counts as a word only.
+// letters counts as a word only, unless they are of a script without spaces.
 func named(text string, words []string, name string) bool {
-	if utf8.RuneCountInString(name) > 2 {
+	if utf8.RuneCountInString(name) > 2 || len(name) >= 2*len("好") {
 		return strings.Contains(text, name)
 	}
 	for _, w := range words {
@@ -72,22 +72,31 @@ func (p *people) gather(m *hl7v2.Message) {
 	}
 }
 
-// add takes the parts of a field; single letters are no names.
+// add takes the parts of a field, and the first two together, which are a name
+// in Chinese; single letters are no names.
 func (p *people) add(v hl7v2.Value, id bool) {
+	if !id {
+		p.name(v.Component(1).Sub(1).Text() + v.Component(2).Text())
+	}
 	for c := range v.Components() {
 		for sub := range c.Subs() {
-			name := strings.ToLower(sub.Text())
-			if utf8.RuneCountInString(name) < 2 {
-				continue
-			}
-			if len(p.names) == maxNames {
-				p.many = true
+			p.name(sub.Text())
+			if p.many {
 				return
 			}
-			p.names = append(p.names, name)
 		}
 		if id {
 			return
 		}
+	}
+}
+
+func (p *people) name(s string) {
+	switch {
+	case utf8.RuneCountInString(s) < 2:
+	case len(p.names) == maxNames:
+		p.many = true
+	default:
+		p.names = append(p.names, strings.ToLower(s))
 	}
 }

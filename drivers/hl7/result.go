@@ -234,6 +234,7 @@ func (d *decoder) number(s hl7v2.Segment, id identifier, term protocol.Term, kno
 		v = protocol.Decimal{}
 	case is == protocol.QualityGood, q == protocol.QualityDemo:
 	case is == protocol.QualityMissing && (q == protocol.QualityOverflow || q == protocol.QualityUnderflow):
+	case !q.HasNumber() && (is == protocol.QualityOverflow || is == protocol.QualityUnderflow): // what is not believed is beyond nothing
 	default:
 		q = is
 	}
@@ -390,9 +391,9 @@ func (d *decoder) say(o protocol.Observation, own stamp, inhibited, once bool) {
 	}
 	if s.alarmOff != inhibited {
 		s.alarmOff = inhibited
-		e := protocol.Event{Phase: protocol.PhaseEnd, Type: protocol.AlarmTechnical, Source: o.Code, Text: "the monitor's own alarm is on again"}
+		e := protocol.Event{Phase: protocol.PhaseEnd, Type: protocol.AlarmAdvisory, Source: o.Code, Text: "the monitor's own alarm is off"}
 		if inhibited {
-			e.Phase, e.Text = protocol.PhaseStart, "the monitor's own alarm is off"
+			e.Phase = protocol.PhaseStart
 		}
 		d.emit(protocol.Observation{Channel: o.Channel, Code: eventAlarmOff, Kind: protocol.KindEvent, Quality: protocol.QualityGood,
 			Delay: o.Delay, DeviceTime: o.DeviceTime, Event: &e})

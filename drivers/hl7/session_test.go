@@ -199,6 +199,13 @@ func TestNothingPersonalLeavesTheDriver(t *testing.T) {
 	}
 }
 
+func TestNamesWithoutSpacesAroundThemDoNotLeave(t *testing.T) {
+	for _, name := range []string{"张伟^^", "张^伟", "x^欧阳"} {
+		wire := strings.NewReplacer("Doe^Jane^Q", name, "|P|2.6\r", "|P|2.6||||||UNICODE UTF-8\r").Replace(report("", "OBX|1|ST|184352^MDC_VENT_MODE^MDC||患者张伟欧阳通气||||||F\r"))
+		expect(t, name, told(Driver, wire), "Mode missing")
+	}
+}
+
 // Without answers the simulated monitor sends the same message again, and
 // nothing else.
 func TestTheSimulatedMonitorWaitsForAnswers(t *testing.T) {
