@@ -67,6 +67,8 @@ type seriesKey struct {
 type series struct {
 	said     bool
 	value    protocol.Decimal
+	number   protocol.Decimal // the last value that was one
+	repeats  bool             // its sender says it again and again
 	text     string
 	quality  protocol.Quality
 	measured time.Time // as OBX-14 said, zero if it did not

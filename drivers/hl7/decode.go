@@ -269,8 +269,13 @@ func (d *decoder) stamp(v hl7v2.Value) stamp {
 // age is how long before its message arrived t was, as far as that can be told:
 // how long before the message was sent, and how late that came.
 func (d *decoder) age(t stamp) time.Duration {
-	if t.IsZero() || d.sent.IsZero() || t.zoned != d.sent.zoned && !d.plan.zoned {
+	if !d.aged(t) {
 		return d.late
 	}
 	return min(max(d.sent.Sub(t.Time), 0)+d.late, 366*24*time.Hour)
+}
+
+// aged tells whether it can be told how long before its message t was.
+func (d *decoder) aged(t stamp) bool {
+	return !t.IsZero() && !d.sent.IsZero() && (t.zoned == d.sent.zoned || d.plan.zoned)
 }

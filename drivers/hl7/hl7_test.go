@@ -104,7 +104,7 @@ func expect(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// What single OBX segments say.
+// What single OBX segments say. Of a cuff's first result nobody knows the age.
 func TestResults(t *testing.T) {
 	const hr, bp, bpm, mmHg = "147842^MDC_ECG_HEART_RATE^MDC", "150021^MDC_PRESS_BLD_NONINV_SYS^MDC", "264864^MDC_DIM_BEAT_PER_MIN^MDC", "266016^MDC_DIM_MMHG^MDC"
 	for obx, want := range map[string]string{
@@ -116,9 +116,9 @@ func TestResults(t *testing.T) {
 		"NM|8867-4^Heart rate^LN||72|{beats}/min|||||F":                    "HR good 72/min",
 		"NM|X1^HR^99X^8867-4^Heart rate^LN||72|bpm|||||F":                  "HR good 72/min",
 		"NM|X1^HR^99X||72|bpm|||||F":                                       "Not read once none advisory: code X1 of system 99X is not read: settings.codes can say what it is",
-		"NM|150301^MDC_PRESS_CUFF_SYS^MDC||121|" + mmHg + "|||||F":         "NIBP sys good 121mm[Hg]",
-		"NM|" + bp + "||16.0|265987^MDC_DIM_KILO_PASCAL^MDC|||||F":         "NIBP sys good 120.0mm[Hg]",
-		"NM|" + bp + "||121|mmHg|||||F":                                    "NIBP sys good 121mm[Hg]",
+		"NM|150301^MDC_PRESS_CUFF_SYS^MDC||121|" + mmHg + "|||||F":         "NIBP sys unknown 121mm[Hg]",
+		"NM|" + bp + "||16.0|265987^MDC_DIM_KILO_PASCAL^MDC|||||F":         "NIBP sys unknown 120.0mm[Hg]",
+		"NM|" + bp + "||121|mmHg|||||F":                                    "NIBP sys unknown 121mm[Hg]",
 		"NM|" + bp + "||121||||||F":                                        "NIBP sys invalid 121",
 		"NM|" + bp + "||121|furlong|||||F":                                 "NIBP sys invalid 121furlong",
 		"NM|150364^MDC_TEMP_BODY^MDC||98.6|266560^MDC_DIM_FAHR^MDC|||||F":  "T body good 37.00Cel",

@@ -129,7 +129,16 @@ func TestACuffThatIsRepeatedIsOneMeasurement(t *testing.T) {
 		"NIBP sys good 121mm[Hg]", "NIBP sys good 121mm[Hg]", "NIBP sys missing mm[Hg]")
 	expect(t, "without its time", told(Driver, at("20261120092800", cuff("121", "", "")), at("20261120092900", cuff("121", "", "")),
 		at("20261120093200", cuff("122", "", "")), at("20261120094200", cuff("122", "", ""))),
-		"NIBP sys good 121mm[Hg]", "NIBP sys good 122mm[Hg]", "NIBP sys good 122mm[Hg]")
+		"NIBP sys unknown 121mm[Hg]", "NIBP sys good 122mm[Hg]", "NIBP sys unknown 122mm[Hg]")
+	expect(t, "measured while nobody listened", told(Driver, at("20261120092800", cuff("121", "", "")), at("20261120092900", cuff("121", "", "")), at("20261120101000", cuff("131", "", "")),
+		at("20261120101100", cuff("132", "", ""))), "NIBP sys unknown 121mm[Hg]", "NIBP sys unknown 131mm[Hg]", "NIBP sys good 132mm[Hg]")
+	expect(t, "the same after none", told(Driver, at("20261120092800", cuff("", "", "")), at("20261120092801", cuff("121", "", "")), at("20261120092802", cuff("121", "", "")),
+		at("20261120092803", cuff("", "", "")), at("20261120092804", cuff("121", "", ""))),
+		"NIBP sys missing mm[Hg]", "NIBP sys good 121mm[Hg]", "NIBP sys missing mm[Hg]", "NIBP sys unknown 121mm[Hg]")
+	expect(t, "spot checks", told(Driver, at("20261120092800", cuff("121", "", "")), at("20261120102800", cuff("121", "", "")), at("20261120112800", cuff("125", "", ""))),
+		"NIBP sys unknown 121mm[Hg]", "NIBP sys good 121mm[Hg]", "NIBP sys good 125mm[Hg]")
+	expect(t, "times that cannot be compared", told(Driver, at("20261120092800", cuff("121", "20261120082755+0000", "")), at("20261120092801", cuff("121", "20261120082755+0000", "")),
+		at("20261120092802", cuff("121", "20261120092801+0000", ""))), "NIBP sys unknown 121mm[Hg]", "NIBP sys good 121mm[Hg]")
 	temp := "OBX|1|NM|150344^MDC_TEMP^MDC||36.8|268192^MDC_DIM_DEGC^MDC|||||R|||20261120092755|||^APERIODIC\r"
 	expect(t, "marked", told(Driver, at("20261120092800", temp), at("20261120092801", temp)), "Temp good 36.8Cel")
 	obs := drivertest.Decode(Driver.NewDecoder(), []byte(at("20261120092800", cuff("121", "20261120091755", ""))))
@@ -291,7 +300,7 @@ codes:
 units: {MDC_PRESS_BLD_NONINV_SYS: kPa}
 `)
 	expect(t, "codes", told(d, report("", "OBX||NM|120^BIS^99MNDRY||45||||||F\rOBX||NM|T2^x^L||98.6||||||F\rOBX||NM|120^x^99X||45||||||F\rOBX||NM|150021^^MDC||16.0||||||F\r")),
-		"BIS good 451", "T skin/foot good 37.00Cel", "Not read once none advisory: code 120 of system 99X is not read: settings.codes can say what it is", "NIBP sys good 120.0mm[Hg]")
+		"BIS good 451", "T skin/foot good 37.00Cel", "Not read once none advisory: code 120 of system 99X is not read: settings.codes can say what it is", "NIBP sys unknown 120.0mm[Hg]")
 }
 
 func TestBadSettingsAreRefused(t *testing.T) {

@@ -382,10 +382,14 @@ func aperiodic(s hl7v2.Segment) bool {
 }
 
 // say emits a number, unless it is one of those that monitors repeat for as
-// long as they show it.
+// long as they show it. One of these whose age is not known is of now only if
+// it was not there before, while we listened.
 func (d *decoder) say(o protocol.Observation, own stamp, inhibited, once bool) {
 	s := d.track(o.Code, o.Channel)
 	if s == nil {
+		if once && o.Quality.HasNumber() { // perhaps a repetition
+			o.Quality = protocol.QualityUnknown
+		}
 		d.emit(o)
 		return
 	}
@@ -398,9 +402,17 @@ func (d *decoder) say(o protocol.Observation, own stamp, inhibited, once bool) {
 		d.emit(protocol.Observation{Channel: o.Channel, Code: eventAlarmOff, Kind: protocol.KindEvent, Quality: protocol.QualityGood,
 			Delay: o.Delay, DeviceTime: o.DeviceTime, Event: &e})
 	}
-	repeated := once && s.said && s.quality == o.Quality && s.value == o.Value && s.measured.Equal(own.Time) &&
-		(!own.IsZero() || d.sent.Sub(s.seen) <= same)
+	gap := d.sent.Sub(s.seen) > same
+	repeated := once && s.said && s.quality == o.Quality && s.value == o.Value && s.measured.Equal(own.Time) && (!own.IsZero() || !gap)
+	old := once && !d.aged(own) && (!s.said || s.repeats && (gap || own.IsZero() && s.number == o.Value))
+	s.repeats = s.repeats || repeated
 	s.said, s.value, s.quality, s.measured, s.seen = true, o.Value, o.Quality, own.Time, d.sent.Time
+	if o.Value.Valid {
+		s.number = o.Value
+	}
+	if old && o.Quality.HasNumber() { // perhaps of hours ago
+		o.Quality = protocol.QualityUnknown
+	}
 	if !repeated {
 		d.emit(o)
 	}
