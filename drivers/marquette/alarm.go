@@ -15,12 +15,14 @@ type level struct {
 	priority protocol.Priority
 }
 
+// levels: the monitor gives messages without a tone, but they may be a limit
+// that is passed, and what they are about is not said here.
 var levels = [...]level{
 	0: {}, // no more than status
-	1: {"system message of the monitor", protocol.AlarmTechnical, protocol.PriorityNone},
+	1: {"system message of the monitor", protocol.AlarmTechnical, protocol.PriorityLow},
 	2: {"system advisory of the monitor", protocol.AlarmTechnical, protocol.PriorityLow},
 	3: {"system warning of the monitor", protocol.AlarmTechnical, protocol.PriorityMedium},
-	4: {"message alarm of the monitor", protocol.AlarmPhysiological, protocol.PriorityNone},
+	4: {"message alarm of the monitor", protocol.AlarmPhysiological, protocol.PriorityLow},
 	5: {"advisory alarm of the monitor", protocol.AlarmPhysiological, protocol.PriorityLow},
 	6: {"warning alarm of the monitor", protocol.AlarmPhysiological, protocol.PriorityMedium},
 	7: {"crisis alarm of the monitor", protocol.AlarmPhysiological, protocol.PriorityHigh},
@@ -40,7 +42,7 @@ var states = [...]string{
 type standing struct{ state, level, discharged byte }
 
 // tellAlarms tells what has changed of the monitor's alarms: an end for what
-// was, a start for what is.
+// was, a start for what is; and after a lapse what goes on.
 func (d *decoder) tellAlarms(state, level, admitted byte) {
 	var discharged byte
 	if admitted == 0 {
@@ -49,18 +51,19 @@ func (d *decoder) tellAlarms(state, level, admitted byte) {
 	was := d.alarm
 	d.alarm = standing{state, level, discharged}
 	change := func(was, is byte, code protocol.Code, describe func(byte) protocol.Event) {
-		if was == is {
-			return
-		}
-		for _, edge := range []struct {
-			v     byte
-			phase protocol.Phase
-		}{{was, protocol.PhaseEnd}, {is, protocol.PhaseStart}} {
-			if edge.v != 0 {
-				e := describe(edge.v)
-				e.Phase = edge.phase
+		say := func(v byte, phase protocol.Phase) {
+			if v != 0 {
+				e := describe(v)
+				e.Phase = phase
 				d.emit(protocol.Observation{Code: code, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
 			}
+		}
+		switch {
+		case was != is:
+			say(was, protocol.PhaseEnd)
+			say(is, protocol.PhaseStart)
+		case d.lapsed:
+			say(is, protocol.PhaseContinue)
 		}
 	}
 	change(was.level, level, protocol.EventAlarm, describeLevel)

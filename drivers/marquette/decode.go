@@ -3,6 +3,7 @@ package marquette
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"time"
 
@@ -86,7 +87,8 @@ type series struct {
 	seen    bool // in this answer
 	here    bool // in the one before
 	off     bool
-	raw     [3]int16 // the last result of a cuff, at its first code
+	raw     [3]int16 // what was last said of a cuff, at its first code
+	result  [3]int16 // likewise, its last result
 }
 
 type decoder struct {
@@ -100,9 +102,11 @@ type decoder struct {
 	all   []series
 	alarm standing
 
-	request []byte
-	asked   bool
-	next    time.Duration
+	request    []byte
+	asked      bool
+	next       time.Duration
+	unanswered int  // requests
+	lapsed     bool // the monitor was silent, and nothing was believed since
 }
 
 func makeDecoder(request []byte) *decoder {
@@ -181,6 +185,13 @@ func cut(b []byte) bool {
 // answer takes the data of an answer. It is believed if it lists the same
 // parameters as the answer before: a byte that was lost or added moves them.
 func (d *decoder) answer(data []byte) {
+	if d.unanswered >= lapse {
+		d.lapsed, d.began = true, false
+		for i := range d.all {
+			d.all[i].here = false
+		}
+	}
+	d.unanswered = 0
 	n := int(data[4])
 	same := d.began && n == d.count
 	for i := range n {
@@ -204,6 +215,7 @@ func (d *decoder) answer(data []byte) {
 		}
 	}
 	d.gone()
+	d.lapsed = false
 }
 
 // parameter emits the values of one: those of a cuff when they change.
@@ -218,10 +230,13 @@ func (d *decoder) parameter(k *parameter, port byte, b []byte) {
 	}
 	first := d.find(k.codes[0], channel)
 	again, good := k.episodic && first.here && raw == first.raw, protocol.QualityGood
-	if k.episodic && !first.here {
+	if k.episodic && (!first.here || raw == first.result) {
 		good = protocol.QualityUnknown // nobody says how old it is
 	}
-	first.raw, channel = raw, first.channel
+	if first.raw = raw; slices.Max(raw[:]) > lastMark {
+		first.result = raw
+	}
+	channel = first.channel
 	for i, code := range k.codes {
 		s := d.find(code, channel)
 		s.seen = true
@@ -277,14 +292,17 @@ func unit(code protocol.Code) protocol.Unit {
 
 // sensor reports a sensor that fails or works again.
 func (d *decoder) sensor(s *series, off bool) {
-	if s.off == off {
+	if s.off == off && !(off && d.lapsed) {
 		return
 	}
-	s.off = off
 	e := protocol.Event{Phase: protocol.PhaseEnd, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Source: s.code, Text: "sensor failure"}
-	if off {
+	switch {
+	case off && s.off:
+		e.Phase = protocol.PhaseContinue
+	case off:
 		e.Phase = protocol.PhaseStart
 	}
+	s.off = off
 	d.emit(protocol.Observation{Code: protocol.EventSensorOff, Channel: s.channel, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
 }
 

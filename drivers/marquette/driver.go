@@ -43,7 +43,12 @@ func driver(name, title string, request []byte) drivers.Driver {
 	}
 }
 
-const askEvery = 2 * time.Second
+const (
+	askEvery = 2 * time.Second
+	// lapse is how many requests without an answer make a silence, after which
+	// what is there is as new: the box may have told that the monitor is lost.
+	lapse = 5
+)
 
 // longRequest is a request without check, followed by zeros.
 func longRequest() []byte {
@@ -73,5 +78,6 @@ func (d *decoder) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 		return b, d.next - now
 	}
 	d.asked, d.next = true, now+askEvery
+	d.unanswered++
 	return append(b, d.request...), askEvery
 }

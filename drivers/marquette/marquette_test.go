@@ -67,8 +67,12 @@ func BenchmarkDecoder(b *testing.B) {
 }
 
 // told is what a stream says, in short, without the identity.
-func told(wire ...[]byte) (all []string) {
-	for _, o := range drivertest.Decode(Driver.NewDecoder(), slices.Concat(wire...)) {
+func told(wire ...[]byte) []string {
+	return short(drivertest.Decode(Driver.NewDecoder(), slices.Concat(wire...)))
+}
+
+func short(obs []protocol.Observation) (all []string) {
+	for _, o := range obs {
 		term, _ := protocol.Lookup(o.Code)
 		name := term.Label
 		if o.Channel != "" {
@@ -138,8 +142,9 @@ func TestParameters(t *testing.T) {
 func TestACuffResultIsToldOnce(t *testing.T) {
 	old, none, first := answer(0, 0, of(10, 1, 0, 92, 121, 78)), answer(0, 0, of(10, 1, 0, -32767, -32767, -32767)), answer(0, 0, of(10, 1, 0, 90, 118, 76))
 	want := []string{"NIBP mean unknown 92", "NIBP sys unknown 121", "NIBP dia unknown 78", "NIBP mean good 90", "NIBP sys good 118", "NIBP dia good 76",
-		"NIBP mean missing ", "NIBP sys missing ", "NIBP dia missing ", "NIBP mean good 90", "NIBP sys good 118", "NIBP dia good 76"}
-	if got := told(old, old, old, first, first, none, none, first, first); !slices.Equal(got, want) {
+		"NIBP mean missing ", "NIBP sys missing ", "NIBP dia missing ", "NIBP mean unknown 90", "NIBP sys unknown 118", "NIBP dia unknown 76",
+		"NIBP mean good 92", "NIBP sys good 121", "NIBP dia good 78"}
+	if got := told(old, old, old, first, first, none, none, first, first, old); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -192,6 +197,46 @@ func TestAnswersThatAreNone(t *testing.T) {
 		d := Driver.NewDecoder()
 		if obs := drivertest.Decode(d, slices.Concat(b, b, b)); len(obs) != 0 || d.Stats().Frames != 0 {
 			t.Errorf("%s: %+v %+v", name, obs, d.Stats())
+		}
+	}
+}
+
+// What the box has told as lost has ended for the cloud.
+func TestWhatGoesOnAfterASilenceIsToldAgain(t *testing.T) {
+	a := answer(1, 7, of(10, 1, 0, 92, 121, 78), of(11, 45, 0, -32761, -32767))
+	d := makeDecoder(nil)
+	now := time.Duration(0)
+	hear := func(asked int, wire []byte) []string {
+		for range asked {
+			d.Ask(nil, now)
+			now += askEvery
+		}
+		return short(drivertest.Decode(d, wire))
+	}
+	hear(1, a)
+	hear(1, a)
+	if got := hear(lapse-1, a); !slices.Equal(got, []string{"SpO2 sensor-off ", "PR missing "}) {
+		t.Errorf("after a pause: %q", got)
+	}
+	if got := hear(lapse, a); got != nil {
+		t.Errorf("the first answer after a silence: %q", got)
+	}
+	want := []string{"continue high physiological crisis alarm of the monitor", "continue none advisory alarms of the monitor are silenced",
+		"NIBP mean unknown 92", "NIBP sys unknown 121", "NIBP dia unknown 78", "continue low technical sensor failure", "SpO2 sensor-off ", "PR missing "}
+	if got := hear(1, a); !slices.Equal(got, want) {
+		t.Errorf("after a silence: %q", got)
+	}
+	if got := hear(1, a); len(got) != 2 {
+		t.Errorf("and then: %q", got)
+	}
+}
+
+// An alarm of priority none would be heard by nobody.
+func TestEveryLevelHasAPriority(t *testing.T) {
+	for v := range 256 {
+		e := describeLevel(byte(v))
+		if v > 0 && e.Priority == protocol.PriorityNone {
+			t.Errorf("level %d: %+v", v, e)
 		}
 	}
 }
