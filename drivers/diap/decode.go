@@ -8,6 +8,7 @@ import (
 
 	"monitorme/drivers"
 	"monitorme/drivers/framer"
+	"monitorme/drivers/mapping"
 	"monitorme/protocol"
 )
 
@@ -22,20 +23,10 @@ const (
 	maxErrors  = 16
 )
 
-// A field is a part of an answer with its name, if it has one.
-type field struct{ name, text []byte }
-
-// A reading is what an answer says of one value.
-type reading struct {
-	here    bool
-	quality protocol.Quality
-	number  protocol.Decimal
-}
-
 // A state is what is known of one value from the answers before.
 type state struct {
 	known bool
-	last  reading
+	last  mapping.Reading
 	off   bool
 }
 
@@ -48,9 +39,9 @@ type decoder struct {
 	lock   uint16 // that start
 	other  int    // messages in a row with the other one
 
-	fields []field
-	now    []reading // of the command that is looked at
-	states [][]state // of each command's values
+	fields mapping.Fields
+	now    []mapping.Reading // of the command that is looked at
+	states [][]state         // of each command's values
 	told   bool
 	failed []string // errors that were told
 	misfit bool     // it was told that an answer fits no command
@@ -68,7 +59,7 @@ func (p *plan) newDecoder() *decoder {
 		most = max(most, len(c.values))
 		d.states = append(d.states, make([]state, len(c.values)))
 	}
-	d.now = make([]reading, most)
+	d.now = make([]mapping.Reading, most)
 	return d
 }
 
@@ -227,7 +218,7 @@ func (d *decoder) look(c *command, text []byte) bool {
 		if !ok {
 			return false
 		}
-		d.now[i], found = r, found || r.here
+		d.now[i], found = r, found || r.Here
 	}
 	return found
 }
@@ -241,113 +232,32 @@ func (d *decoder) split(c *command, text []byte) bool {
 		return false
 	}
 	if c.match != nil {
-		at := c.match.FindSubmatchIndex(rest)
-		if at == nil || at[0] != 0 || at[1] != len(rest) {
-			return false
-		}
-		for i, name := range c.match.SubexpNames() {
-			if i > 0 && len(f) < maxFields {
-				var part []byte
-				if at[2*i] >= 0 {
-					part = rest[at[2*i]:at[2*i+1]]
-				}
-				f = append(f, field{[]byte(name), part})
-			}
-		}
-		return true
+		f, ok = f.Groups(c.match, rest)
+		return ok
 	}
-	for more := true; more && len(f) < maxFields; {
+	for more := true; more && len(f) < mapping.MaxFields; {
 		var part []byte
 		part, rest, more = bytes.Cut(rest, []byte{c.separator})
 		part = bytes.TrimSpace(part)
 		if c.byColumn {
-			f = append(f, field{text: part})
+			f = append(f, mapping.Field{Text: part})
 		} else if i := bytes.IndexAny(part, "=:"); i > 0 {
-			f = append(f, field{bytes.TrimSpace(part[:i]), bytes.TrimSpace(part[i+1:])})
+			f = append(f, mapping.Field{Name: bytes.TrimSpace(part[:i]), Text: bytes.TrimSpace(part[i+1:])})
 		}
 	}
 	return c.columns == 0 || len(f) == c.columns
 }
 
-func (d *decoder) find(p place) ([]byte, bool) {
-	if p.column > 0 {
-		if p.column > len(d.fields) {
-			return nil, false
-		}
-		return d.fields[p.column-1].text, true
-	}
-	for _, f := range d.fields {
-		if strings.EqualFold(string(f.name), p.key) {
-			return f.text, true
-		}
-	}
-	return nil, false
-}
-
 // read reads one value. Not ok is an answer of another form.
-func (d *decoder) read(c *command, v *value) (r reading, ok bool) {
-	text, ok := d.find(v.place)
-	if !ok { // columns are there, or it is another answer
-		return r, v.column == 0
+func (d *decoder) read(c *command, v *value) (mapping.Reading, bool) {
+	r, text, ok := v.Read(d.fields, c.marks, d.plan.missing)
+	if text == nil {
+		return r, ok
 	}
-	r.here, r.quality = true, d.mark(c, v.code)
-	switch {
-	case r.quality >= protocol.QualityMissing && r.quality <= protocol.QualityOngoing:
-	case len(bytes.Trim(text, "-.")) == 0, len(text) <= 32 && d.plan.missing[strings.ToLower(string(text))]:
-		r.quality = protocol.QualityMissing
-	default:
-		n, ok := framer.Number(bytes.TrimSuffix(text, []byte{'%'}))
-		if !ok {
-			return r, false
-		}
-		r.number, r.quality = v.judge(n, r.quality)
+	if r.Number, ok = framer.Number(bytes.TrimSuffix(text, []byte{'%'})); ok {
+		r.Number, r.Quality = v.Number(r.Number, r.Quality)
 	}
-	return r, true
-}
-
-// mark gives the worth of a value by the marks in its answer: the first that
-// is not good counts, and one that the settings do not know makes it unknown.
-func (d *decoder) mark(c *command, code protocol.Code) protocol.Quality {
-	for _, m := range c.marks {
-		if len(m.codes) > 0 && !slices.Contains(m.codes, code) {
-			continue
-		}
-		text, _ := d.find(m.place)
-		if q, ok := m.means[strings.ToLower(string(text))]; !ok {
-			return protocol.QualityUnknown
-		} else if q != protocol.QualityGood {
-			return q
-		}
-	}
-	return protocol.QualityGood
-}
-
-// judge looks at the number as the monitor said it, and gives it in the unit
-// that is kept.
-func (v *value) judge(n protocol.Decimal, q protocol.Quality) (protocol.Decimal, protocol.Quality) {
-	switch {
-	case n.Mantissa == 0 && !v.zero:
-		return protocol.Decimal{}, protocol.QualityMissing
-	case q.HasNumber() && (v.min.Valid && n.Compare(v.min) < 0 || v.max.Valid && n.Compare(v.max) > 0):
-		q = protocol.QualityInvalid
-	}
-	n, ok := times(n, v.scale)
-	if ok {
-		n, ok = protocol.Convert(n, v.from, v.unit)
-	}
-	if !ok {
-		return protocol.Decimal{}, protocol.QualityMissing
-	}
-	return n, q
-}
-
-// times multiplies exactly, or not at all.
-func times(a, b protocol.Decimal) (protocol.Decimal, bool) {
-	m, e := a.Mantissa*b.Mantissa, int(a.Exponent)+int(b.Exponent)
-	if e < -18 || e > 18 || a.Mantissa != 0 && (m/a.Mantissa != b.Mantissa || m == -1<<63) {
-		return protocol.Decimal{}, false
-	}
-	return protocol.Dec(m, int8(e)), true
+	return r, ok
 }
 
 // say emits what the answer said. Values that are measured now and then are
@@ -355,34 +265,29 @@ func times(a, b protocol.Decimal) (protocol.Decimal, bool) {
 func (d *decoder) say(c *command, states []state) {
 	changed, first := false, true
 	for i := range c.values {
-		if c.values[i].episodic && d.now[i].here {
+		if c.values[i].episodic && d.now[i].Here {
 			changed = changed || !states[i].known || d.now[i] != states[i].last
 			first = first && !states[i].known
 		}
 	}
 	for i := range c.values {
 		v, r, s := &c.values[i], d.now[i], &states[i]
-		if !r.here || v.episodic && !changed {
+		if !r.Here || v.episodic && !changed {
 			continue
 		}
 		s.known, s.last = true, r
-		if v.episodic && first && r.quality.HasNumber() {
-			r.quality = protocol.QualityUnknown
+		if v.episodic && first && r.Quality.HasNumber() {
+			r.Quality = protocol.QualityUnknown
 		}
-		d.edge(v, s, r.quality == protocol.QualitySensorOff)
-		d.emit(protocol.Observation{Channel: v.channel, Code: v.code, Unit: v.unit, Kind: protocol.KindNumeric, Quality: r.quality, Value: r.number})
+		d.edge(v, s, r.Quality == protocol.QualitySensorOff)
+		d.emit(protocol.Observation{Channel: v.Channel, Code: v.Code, Unit: v.Unit, Kind: protocol.KindNumeric, Quality: r.Quality, Value: r.Number})
 	}
 }
 
 // edge emits the event of a sensor that comes off or is on again.
 func (d *decoder) edge(v *value, s *state, off bool) {
-	if s.off == off {
-		return
+	if s.off != off {
+		s.off = off
+		d.emit(v.SensorOff(off))
 	}
-	s.off = off
-	e := protocol.Event{Phase: protocol.PhaseEnd, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Source: v.code, Text: "sensor off"}
-	if off {
-		e.Phase = protocol.PhaseStart
-	}
-	d.emit(protocol.Observation{Channel: v.channel, Code: protocol.EventSensorOff, Kind: protocol.KindEvent, Quality: protocol.QualityGood, Event: &e})
 }

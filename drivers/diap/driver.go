@@ -43,9 +43,9 @@ func (p *plan) driver() drivers.Driver {
 	seen := map[protocol.Code]bool{}
 	for _, c := range p.commands {
 		for _, v := range c.values {
-			if !seen[v.code] {
-				seen[v.code] = true
-				codes = append(codes, v.code)
+			if !seen[v.Code] {
+				seen[v.Code] = true
+				codes = append(codes, v.Code)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"monitorme/drivers"
+	"monitorme/drivers/mapping"
 	"monitorme/protocol"
 )
 
@@ -79,9 +80,9 @@ func usualValues() (all []Value) {
 	for _, n := range names {
 		term, _ := protocol.Lookup(n.code)
 		for _, k := range n.keys {
-			v := Value{Key: k, Code: term.RefID}
+			v := Value{Value: mapping.Value{Key: k, Code: term.RefID}}
 			if n.code == protocol.Glucose {
-				v.Min = &decimal{protocol.Int(leastGlucose)}
+				v.Min = &mapping.Decimal{Decimal: protocol.Int(leastGlucose)}
 			}
 			all = append(all, v)
 		}

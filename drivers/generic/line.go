@@ -9,52 +9,12 @@ import (
 	"strings"
 
 	"monitorme/drivers/framer"
+	"monitorme/drivers/mapping"
 	"monitorme/protocol"
 )
 
-// maxFields is how many fields of a line are looked at.
-const maxFields = 64
-
-// A field is a value in a line with its name, if it has one.
-type field struct{ name, text []byte }
-
-// fields are those of one line; column n is fields[n-1].
-type fields []field
-
-// find gives what stands at a place.
-func (f fields) find(p place) (text []byte, ok bool) {
-	if p.column > 0 {
-		if p.column > len(f) {
-			return nil, false
-		}
-		return f[p.column-1].text, true
-	}
-	for i := range f {
-		if same(f[i].name, p.key) {
-			return f[i].text, true
-		}
-	}
-	return nil, false
-}
-
-// same compares a name with one in lower case.
-func same(name []byte, lower string) bool {
-	if len(name) != len(lower) {
-		return false
-	}
-	for i, c := range name {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return lower != ""
-}
-
 // read takes a line apart. It gives no fields if the line is none of ours.
-func (d *decoder) read(line []byte) (f fields, ok bool) {
+func (d *decoder) read(line []byte) (f mapping.Fields, ok bool) {
 	f = d.fields[:0]
 	defer func() { d.fields = f }()
 	p := d.plan
@@ -65,8 +25,7 @@ func (d *decoder) read(line []byte) (f fields, ok bool) {
 	format := p.Format
 	switch {
 	case p.match != nil:
-		f = d.matched(f, line)
-		return f, len(f) > 0
+		return f.Groups(p.match, line)
 	case format != "auto":
 	case bytes.HasPrefix(line, []byte{'{'}):
 		format = "json"
@@ -105,27 +64,8 @@ func unwrap(line []byte) (inner []byte, wrapped, good bool) {
 	return line[1 : n-3], true, err == nil && byte(want) == sum
 }
 
-// matched gives the groups of the regular expression.
-func (d *decoder) matched(f fields, line []byte) fields {
-	at := d.plan.match.FindSubmatchIndex(line)
-	if at == nil || at[0] != 0 || at[1] != len(line) {
-		return f
-	}
-	for i, name := range d.plan.match.SubexpNames() {
-		if i == 0 || len(f) == maxFields {
-			continue
-		}
-		var text []byte
-		if at[2*i] >= 0 {
-			text = line[at[2*i]:at[2*i+1]]
-		}
-		f = append(f, field{[]byte(name), text})
-	}
-	return f
-}
-
 // columns cuts a line at its separator.
-func (d *decoder) columns(f fields, line []byte) fields {
+func (d *decoder) columns(f mapping.Fields, line []byte) mapping.Fields {
 	sep := byte(' ')
 	if d.plan.Separator != "" {
 		sep = d.plan.Separator[0]
@@ -138,9 +78,9 @@ func (d *decoder) columns(f fields, line []byte) fields {
 		}
 	}
 	d.semicolon = sep == ';'
-	for len(f) < maxFields {
+	for len(f) < mapping.MaxFields {
 		text, rest, more := bytes.Cut(line, []byte{sep})
-		f = append(f, field{text: bytes.TrimSpace(text)})
+		f = append(f, mapping.Field{Text: bytes.TrimSpace(text)})
 		if !more {
 			return f
 		}
@@ -154,33 +94,33 @@ func (d *decoder) columns(f fields, line []byte) fields {
 // named gives columns the names of a header line, and tells whether the line
 // has values: a header line has none, nor has a line whose columns are other
 // in number than those of the header. A line of a name and a number is a pair.
-func (d *decoder) named(f fields) bool {
+func (d *decoder) named(f mapping.Fields) bool {
 	if d.plan.Format == "columns" && !d.plan.byName() {
 		return true
 	}
 	header := false
 	for i := range f {
-		if _, ok := d.number(f[i].text); ok {
+		if _, ok := d.number(f[i].Text); ok {
 			header = false
 			break
 		}
-		header = header || d.plan.knows(f[i].text)
+		header = header || d.plan.knows(f[i].Text)
 	}
 	if header {
 		d.header = d.header[:0]
 		for i := range f {
-			d.header = append(d.header, strings.ToLower(string(f[i].text)))
+			d.header = append(d.header, strings.ToLower(string(f[i].Text)))
 		}
 		return false
 	}
 	if len(d.header) == len(f) {
 		for i := range f {
-			f[i].name = []byte(d.header[i])
+			f[i].Name = []byte(d.header[i])
 		}
 		return true
 	}
-	if len(f) == 2 && len(d.header) == 0 && d.plan.knows(f[0].text) {
-		f[1].name = f[0].text
+	if len(f) == 2 && len(d.header) == 0 && d.plan.knows(f[0].Text) {
+		f[1].Name = f[0].Text
 		return true
 	}
 	return d.plan.Format == "columns" && len(d.header) == 0
@@ -189,7 +129,7 @@ func (d *decoder) named(f fields) bool {
 // byName tells whether anything is looked for by its name.
 func (p *plan) byName() bool {
 	for _, v := range p.values {
-		if v.key != "" {
+		if v.Key != "" {
 			return true
 		}
 	}
@@ -199,7 +139,7 @@ func (p *plan) byName() bool {
 // knows tells whether a value has that name.
 func (p *plan) knows(name []byte) bool {
 	for _, v := range p.values {
-		if same(name, v.key) {
+		if v.Named(name) {
 			return true
 		}
 	}
@@ -208,8 +148,8 @@ func (p *plan) knows(name []byte) bool {
 
 // pairs reads name=value or name:value, with commas, semicolons, ampersands or
 // white space between them.
-func pairs(f fields, line []byte) fields {
-	for len(line) > 0 && len(f) < maxFields {
+func pairs(f mapping.Fields, line []byte) mapping.Fields {
+	for len(line) > 0 && len(f) < mapping.MaxFields {
 		end := bytes.IndexAny(line, ",;& \t")
 		if end < 0 {
 			end = len(line)
@@ -218,9 +158,9 @@ func pairs(f fields, line []byte) fields {
 		line = line[end:]
 		eq := bytes.IndexAny(word, "=:")
 		if eq > 0 {
-			f = append(f, field{bytes.Trim(word[:eq], `"`), bytes.Trim(word[eq+1:], `"`)})
+			f = append(f, mapping.Field{Name: bytes.Trim(word[:eq], `"`), Text: bytes.Trim(word[eq+1:], `"`)})
 			if eq == len(word)-1 { // the value may follow after white space
-				f[len(f)-1].text, line = nextWord(line)
+				f[len(f)-1].Text, line = nextWord(line)
 			}
 		}
 		line = bytes.TrimLeft(line, ",;& \t")
@@ -245,14 +185,14 @@ func nextWord(line []byte) (text, rest []byte) {
 }
 
 // object reads a JSON object; what is inside others is called outer.inner.
-func object(f fields, text []byte, prefix string, depth int) fields {
+func object(f mapping.Fields, text []byte, prefix string, depth int) mapping.Fields {
 	var members map[string]json.RawMessage
 	if depth > 4 || json.Unmarshal(text, &members) != nil {
 		return f
 	}
 	for _, name := range slices.Sorted(maps.Keys(members)) { // the same each time
 		raw := members[name]
-		if len(f) >= maxFields {
+		if len(f) >= mapping.MaxFields {
 			return f
 		}
 		switch raw[0] {
@@ -266,7 +206,7 @@ func object(f fields, text []byte, prefix string, depth int) fields {
 			json.Unmarshal(raw, &s)
 			raw = []byte(s)
 		}
-		f = append(f, field{[]byte(prefix + name), raw})
+		f = append(f, mapping.Field{Name: []byte(prefix + name), Text: raw})
 	}
 	return f
 }
@@ -286,15 +226,4 @@ func (d *decoder) number(text []byte) (protocol.Decimal, bool) {
 		return v, err == nil
 	}
 	return protocol.Decimal{}, false
-}
-
-// blank tells whether text means that there is no value.
-func (d *decoder) blank(text []byte) bool {
-	if len(bytes.Trim(text, "-.")) == 0 {
-		return true
-	}
-	if len(text) > 32 {
-		return false
-	}
-	return d.plan.missing[strings.ToLower(string(text))]
 }

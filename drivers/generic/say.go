@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"monitorme/drivers/mapping"
 	"monitorme/protocol"
 )
 
@@ -27,18 +28,18 @@ func (d *decoder) say(at time.Time) {
 	}
 	for i := range d.plan.values {
 		v, r, s := &d.plan.values[i], &d.now[i], &d.last[i]
-		if !r.here {
+		if !r.Here {
 			continue
 		}
-		d.edge(v, s, r.quality == protocol.QualitySensorOff, at)
+		d.edge(v, s, r.Quality == protocol.QualitySensorOff, at)
 		switch {
-		case v.kind == protocol.KindSamples:
+		case v.Kind == protocol.KindSamples:
 			d.sample(v, r, s, at)
-		case due || !s.said || s.quality != r.quality:
-			d.emit(protocol.Observation{Channel: v.channel, Code: v.code, Unit: v.unit, Kind: v.kind, Quality: r.quality,
-				Value: r.number, Text: r.word, Delay: d.plan.Delay, DeviceTime: at})
+		case due || !s.said || s.quality != r.Quality:
+			d.emit(protocol.Observation{Channel: v.Channel, Code: v.Code, Unit: v.Unit, Kind: v.Kind, Quality: r.Quality,
+				Value: r.Number, Text: r.Word, Delay: d.plan.Delay, DeviceTime: at})
 		}
-		s.said, s.quality = true, r.quality
+		s.said, s.quality = true, r.Quality
 	}
 }
 
@@ -48,19 +49,16 @@ func (d *decoder) edge(v *value, s *state, off bool, at time.Time) {
 		return
 	}
 	s.off = off
-	e := protocol.Event{Phase: protocol.PhaseEnd, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Source: v.code, Text: "sensor off"}
-	if off {
-		e.Phase = protocol.PhaseStart
-	}
-	d.emit(protocol.Observation{Channel: v.channel, Code: protocol.EventSensorOff, Kind: protocol.KindEvent, Quality: protocol.QualityGood,
-		Delay: d.plan.Delay, DeviceTime: at, Event: &e})
+	o := v.SensorOff(off)
+	o.Delay, o.DeviceTime = d.plan.Delay, at
+	d.emit(o)
 }
 
 // sample keeps one sample of a wave, and emits a block when it is full or what
 // the samples are worth has changed.
-func (d *decoder) sample(v *value, r *reading, s *state, at time.Time) {
+func (d *decoder) sample(v *value, r *mapping.Reading, s *state, at time.Time) {
 	// A value that is only missing is a hole in the block.
-	q := r.quality
+	q := r.Quality
 	if q == protocol.QualityMissing {
 		q = protocol.QualityGood
 	}
@@ -78,11 +76,11 @@ func (d *decoder) sample(v *value, r *reading, s *state, at time.Time) {
 }
 
 // raw is the sample as a whole number of 10^-places.
-func (v *value) raw(r *reading) int32 {
-	if !r.number.Valid || int(r.number.Exponent) < -v.places {
+func (v *value) raw(r *mapping.Reading) int32 {
+	if !r.Number.Valid || int(r.Number.Exponent) < -v.places {
 		return protocol.NoSample
 	}
-	m, ok := raise(r.number, int8(-v.places))
+	m, ok := mapping.Raise(r.Number, int8(-v.places))
 	if !ok || m <= int64(protocol.NoSample) || m > 1<<31-1 {
 		return protocol.NoSample
 	}
@@ -94,11 +92,11 @@ func (d *decoder) flush(v *value, s *state, q protocol.Quality, later int, at ti
 	if q == protocol.QualityGood && !slices.ContainsFunc(s.raw, func(x int32) bool { return x != protocol.NoSample }) {
 		q = protocol.QualityMissing
 	}
-	scale := v.scale
+	scale := v.Scale
 	scale.Exponent -= int8(v.places)
 	back := time.Duration(len(s.raw)-1+later) * 1000 * time.Second / time.Duration(d.plan.rateMilli)
-	d.emit(protocol.Observation{Channel: v.channel, Code: v.code, Unit: v.unit, Kind: protocol.KindSamples, Quality: q,
+	d.emit(protocol.Observation{Channel: v.Channel, Code: v.Code, Unit: v.Unit, Kind: protocol.KindSamples, Quality: q,
 		Delay: d.plan.Delay + back, DeviceTime: at,
-		Samples: &protocol.Samples{RateMilliHz: d.plan.rateMilli, Scale: scale, Offset: v.offset, Raw: slices.Clone(s.raw)}})
+		Samples: &protocol.Samples{RateMilliHz: d.plan.rateMilli, Scale: scale, Offset: v.Offset, Raw: slices.Clone(s.raw)}})
 	s.raw = s.raw[:0]
 }

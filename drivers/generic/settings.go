@@ -6,12 +6,10 @@ import (
 	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"monitorme/drivers/mapping"
 	"monitorme/drivers/settings"
 	"monitorme/protocol"
 )
@@ -19,21 +17,21 @@ import (
 // Settings are the settings of one device; docs/devices/generic.md describes
 // them for people.
 type Settings struct {
-	Model     string        `yaml:"model"`     // shown as the device's model
-	Format    string        `yaml:"format"`    // auto, columns, pairs, json
-	Match     string        `yaml:"match"`     // a regular expression for the whole line, instead of a format
-	Prefix    string        `yaml:"prefix"`    // lines that begin otherwise are passed over
-	Separator string        `yaml:"separator"` // of columns; "" finds it
-	Comma     bool          `yaml:"decimal_comma"`
-	Columns   int           `yaml:"columns"`  // how many a line has, exactly; 0 is any
-	Checksum  string        `yaml:"checksum"` // "xor": lines must end in *hh
-	Rate      float64       `yaml:"rate"`     // lines per second, for waves
-	Delay     time.Duration `yaml:"delay"`    // from measuring to sending
-	Silence   time.Duration `yaml:"silence"`
-	Missing   []string      `yaml:"missing"` // what else means no value
-	Time      *Clock        `yaml:"time"`
-	Values    []Value       `yaml:"values"`
-	Quality   []Marks       `yaml:"quality"`
+	Model     string          `yaml:"model"`     // shown as the device's model
+	Format    string          `yaml:"format"`    // auto, columns, pairs, json
+	Match     string          `yaml:"match"`     // a regular expression for the whole line, instead of a format
+	Prefix    string          `yaml:"prefix"`    // lines that begin otherwise are passed over
+	Separator string          `yaml:"separator"` // of columns; "" finds it
+	Comma     bool            `yaml:"decimal_comma"`
+	Columns   int             `yaml:"columns"`  // how many a line has, exactly; 0 is any
+	Checksum  string          `yaml:"checksum"` // "xor": lines must end in *hh
+	Rate      float64         `yaml:"rate"`     // lines per second, for waves
+	Delay     time.Duration   `yaml:"delay"`    // from measuring to sending
+	Silence   time.Duration   `yaml:"silence"`
+	Missing   []string        `yaml:"missing"` // what else means no value
+	Time      *Clock          `yaml:"time"`
+	Values    []Value         `yaml:"values"`
+	Quality   []mapping.Marks `yaml:"quality"`
 }
 
 // Clock is where a line has the device's own time.
@@ -45,35 +43,10 @@ type Clock struct {
 
 // Value is one value of a line.
 type Value struct {
-	Column  int               `yaml:"column"` // from 1; of a match: the group's number
-	Key     string            `yaml:"key"`    // or its name, in any case
-	Code    string            `yaml:"code"`   // MDC_…, MONITORME_… or a number
-	Channel string            `yaml:"channel"`
-	Unit    string            `yaml:"unit"`  // as the device sends it; "" is the one MonitorMe keeps
-	Scale   *decimal          `yaml:"scale"` // value = number * scale + offset
-	Offset  *decimal          `yaml:"offset"`
-	Places  int               `yaml:"places"` // of a wave's samples
-	Min     *decimal          `yaml:"min"`    // outside, in the device's unit, is invalid
-	Max     *decimal          `yaml:"max"`
-	Zero    string            `yaml:"zero"`  // missing or value
-	Words   map[string]string `yaml:"words"` // of an enumeration: the device's word -> ours
-}
-
-// Marks is where a line says what its values are worth.
-type Marks struct {
-	Column int                         `yaml:"column"`
-	Key    string                      `yaml:"key"`
-	Marks  map[string]protocol.Quality `yaml:"marks"`
-	Codes  []string                    `yaml:"codes"` // which values; none is all
-}
-
-// A decimal is a number of the settings, exactly as written.
-type decimal struct{ protocol.Decimal }
-
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (d *decimal) UnmarshalYAML(text []byte) (err error) {
-	d.Decimal, err = protocol.ParseDecimal(strings.Trim(strings.TrimSpace(string(text)), `"'`))
-	return err
+	mapping.Value `yaml:",inline"`
+	Offset        *mapping.Decimal  `yaml:"offset"` // value = number * scale + offset
+	Places        int               `yaml:"places"` // of a wave's samples
+	Words         map[string]string `yaml:"words"`  // of an enumeration: the device's word -> ours
 }
 
 func parseSettings(text []byte) (Settings, error) {
@@ -81,38 +54,11 @@ func parseSettings(text []byte) (Settings, error) {
 	return s, settings.Decode(text, &s)
 }
 
-// A place is where in a line something stands: a column from 1, or a name.
-type place struct {
-	column int
-	key    string // lower case
-}
-
-func at(column int, key string) (place, error) {
-	if (column == 0) == (key == "") || column < 0 || column > maxFields {
-		return place{}, fmt.Errorf("column %d, key %q: want one of them, columns from 1 to %d", column, key, maxFields)
-	}
-	return place{column, strings.ToLower(key)}, nil
-}
-
 // A value is one Value, ready to use.
 type value struct {
-	place
-	code          protocol.Code
-	channel       string
-	kind          protocol.Kind
-	from, unit    protocol.Unit
-	scale, offset protocol.Decimal
-	min, max      protocol.Decimal
-	places        int
-	zero          bool // 0 is a value
-	words         map[string]string
-}
-
-// marks is one Marks, ready to use.
-type marks struct {
-	place
-	means map[string]protocol.Quality
-	codes []protocol.Code
+	mapping.Series
+	places int
+	words  map[string]string
 }
 
 // A plan is settings, ready to use. It is read by all decoders.
@@ -120,20 +66,17 @@ type plan struct {
 	Settings
 	checked   bool
 	match     *regexp.Regexp
-	clock     place
+	clock     mapping.Place
 	values    []value
-	marks     []marks
+	marks     mapping.Worth
 	waves     bool
 	rateMilli uint32
 	block     int // samples in a block
-	missing   map[string]bool
+	missing   mapping.Missing
 }
 
 func compile(s Settings) (*plan, error) {
-	p := &plan{Settings: s, checked: s.Checksum == "xor", missing: map[string]bool{}}
-	for _, m := range append([]string{"", "nan", "null", "none", "n/a", "?"}, s.Missing...) {
-		p.missing[strings.ToLower(m)] = true
-	}
+	p := &plan{Settings: s, checked: s.Checksum == "xor", missing: mapping.MissingWords(s.Missing...)}
 	p.rateMilli = uint32(math.Round(s.Rate * 1000))
 	p.block = max(1, int(s.Rate/2))
 	errs := []error{p.checkLine()}
@@ -146,18 +89,14 @@ func compile(s Settings) (*plan, error) {
 			errs = append(errs, fmt.Errorf("values[%d]: %w", i, err))
 		}
 		p.values = append(p.values, c)
-		p.waves = p.waves || c.kind == protocol.KindSamples
+		p.waves = p.waves || c.Kind == protocol.KindSamples
 	}
-	for i, m := range s.Quality {
-		c, err := compileMarks(m)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("quality[%d]: %w", i, err))
-		}
-		p.marks = append(p.marks, c)
+	var err error
+	if p.marks, err = mapping.CompileMarks(s.Quality); err != nil {
+		errs = append(errs, err)
 	}
 	if s.Time != nil {
-		var err error
-		if p.clock, err = at(s.Time.Column, s.Time.Key); err != nil || s.Time.Format == "" {
+		if p.clock, err = mapping.At(s.Time.Column, s.Time.Key); err != nil || s.Time.Format == "" {
 			errs = append(errs, fmt.Errorf("time: format %q: want unix, unix-ms, rfc3339 or a layout such as 2006-01-02 15:04:05 (%v)", s.Time.Format, err))
 		}
 	}
@@ -191,8 +130,8 @@ func (p *plan) checkLine() error {
 	if p.Checksum != "" && p.Checksum != "xor" {
 		bad("checksum", p.Checksum, `xor ("$...*hh"), or none`)
 	}
-	if p.Columns < 0 || p.Columns > maxFields {
-		bad("columns", p.Columns, fmt.Sprintf("1 to %d, or 0 for any number", maxFields))
+	if p.Columns < 0 || p.Columns > mapping.MaxFields {
+		bad("columns", p.Columns, fmt.Sprintf("1 to %d, or 0 for any number", mapping.MaxFields))
 	}
 	if p.Rate < 0 || p.Rate > 4000 {
 		bad("rate", p.Rate, "at most 4000 lines per second")
@@ -203,7 +142,7 @@ func (p *plan) checkLine() error {
 	if p.Silence < time.Second || p.Silence > 366*24*time.Hour {
 		bad("silence", p.Silence, "1s to 8784h")
 	}
-	if err := checkText("model", p.Model); err != nil {
+	if err := mapping.CheckText("model", p.Model); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -211,102 +150,50 @@ func (p *plan) checkLine() error {
 
 // checkPlaces checks that what is looked for can be there.
 func (p *plan) checkPlaces() error {
-	all := []place{p.clock}
+	all := []mapping.Place{p.clock}
 	columns := false
 	for _, v := range p.values {
-		all, columns = append(all, v.place), columns || v.column > 0
+		all, columns = append(all, v.Place), columns || v.Column > 0
 	}
-	for _, m := range p.marks {
-		all = append(all, m.place)
-	}
+	all = append(all, p.marks.Places()...)
 	if columns && p.Format == "auto" && p.match == nil {
 		p.Format = "columns"
 	}
 	for _, a := range all {
+		if p.match != nil {
+			if err := a.CheckGroup(p.match); err != nil {
+				return err
+			}
+		}
 		switch {
-		case p.match != nil && a.column > p.match.NumSubexp():
-			return fmt.Errorf("column %d: match has %d groups", a.column, p.match.NumSubexp())
-		case p.match != nil && a.key != "" && !slices.ContainsFunc(p.match.SubexpNames(), func(n string) bool { return strings.EqualFold(n, a.key) }):
-			return fmt.Errorf("key %q: match has no group (?P<%s>…)", a.key, a.key)
-		case p.match == nil && a.column > 0 && p.Format != "columns":
-			return fmt.Errorf("column %d: want format columns, or a match", a.column)
-		case p.Columns > 0 && a.column > p.Columns:
-			return fmt.Errorf("column %d: there are %d columns", a.column, p.Columns)
+		case p.match == nil && a.Column > 0 && p.Format != "columns":
+			return fmt.Errorf("column %d: want format columns, or a match", a.Column)
+		case p.Columns > 0 && a.Column > p.Columns:
+			return fmt.Errorf("column %d: there are %d columns", a.Column, p.Columns)
 		}
 	}
 	return nil
-}
-
-// checkText checks what goes into every observation.
-func checkText(what, s string) error {
-	if len(s) > protocol.MaxName || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("%s %q: want at most %d bytes of text without control characters", what, s, protocol.MaxName)
-	}
-	return nil
-}
-
-func lookup(name string) (protocol.Code, error) {
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil && n > 0 {
-		return protocol.Canonical(protocol.Code(n)), nil
-	}
-	if t, ok := protocol.LookupRefID(name); ok {
-		return t.Code, nil
-	}
-	return 0, fmt.Errorf("code %q: want a reference id of MonitorMe's nomenclature, such as MDC_PULS_OXIM_SAT_O2, or a number", name)
 }
 
 // value checks and translates one Value.
 func (p *plan) value(v Value) (c value, err error) {
-	if c.place, err = at(v.Column, v.Key); err != nil {
+	if c.Series, err = v.Series(); err != nil {
 		return c, err
 	}
-	if c.code, err = lookup(v.Code); err != nil {
-		return c, err
-	}
-	term, known := protocol.Lookup(c.code)
-	c.kind, c.channel, c.unit, c.places = term.Kind, v.Channel, term.Unit, v.Places
-	if !known {
-		c.kind, c.unit = protocol.KindNumeric, protocol.Unit(v.Unit)
-	}
-	if c.from = protocol.Unit(v.Unit); v.Unit == "" {
-		c.from = c.unit
-	}
-	c.scale, c.offset = protocol.Int(1), protocol.Int(0)
-	for _, n := range []struct {
-		from *decimal
-		to   *protocol.Decimal
-	}{{v.Scale, &c.scale}, {v.Offset, &c.offset}, {v.Min, &c.min}, {v.Max, &c.max}} {
-		if n.from != nil {
-			*n.to = n.from.Decimal
-		}
-	}
-	switch v.Zero {
-	case "":
-		c.zero = c.unit != "/min"
-	case "missing", "value":
-		c.zero = v.Zero == "value"
-	default:
-		return c, fmt.Errorf("zero %q: want missing or value", v.Zero)
-	}
-	if c.scale.Mantissa == 0 {
-		return c, errors.New("scale 0: want another number")
-	}
-	return c, errors.Join(p.checkKind(&c, v), checkText("channel", v.Channel), checkText("unit", v.Unit))
+	c.Offset, c.places = v.Offset.Or(c.Offset), v.Places
+	return c, p.checkKind(&c, v)
 }
 
 // checkKind checks what depends on what kind of value it is.
 func (p *plan) checkKind(c *value, v Value) error {
-	switch c.kind {
+	switch c.Kind {
 	case protocol.KindNumeric:
-		if _, ok := protocol.Convert(protocol.Int(1), c.from, c.unit); !ok {
-			return fmt.Errorf("unit %q: cannot be converted to %q, in which %s is kept: scale it", v.Unit, c.unit, v.Code)
-		}
 	case protocol.KindSamples:
 		if p.Rate <= 0 {
 			return fmt.Errorf("code %s is a wave: want rate, the lines per second", v.Code)
 		}
-		if c.from != c.unit {
-			return fmt.Errorf("unit %q: a wave of %s is kept in %q: scale it", v.Unit, v.Code, c.unit)
+		if c.From != c.Unit {
+			return fmt.Errorf("unit %q: a wave of %s is kept in %q: scale it", v.Unit, v.Code, c.Unit)
 		}
 		if v.Places < 0 || v.Places > 6 {
 			return fmt.Errorf("places %d: want 0 to 6", v.Places)
@@ -325,12 +212,12 @@ var sleepWords = []string{"awake", "asleep", "light", "deep", "rem", "unknown"}
 func (c *value) setWords(words map[string]string) error {
 	c.words = map[string]string{}
 	for theirs, ours := range words {
-		if c.code == protocol.SleepStatus && !slices.Contains(sleepWords, ours) {
+		if c.Code == protocol.SleepStatus && !slices.Contains(sleepWords, ours) {
 			return fmt.Errorf("words %q: %q: want one of %s", theirs, ours, strings.Join(sleepWords, ", "))
 		}
 		c.words[strings.ToLower(theirs)] = ours
 	}
-	if c.code == protocol.SleepStatus && len(words) == 0 {
+	if c.Code == protocol.SleepStatus && len(words) == 0 {
 		for _, w := range sleepWords {
 			c.words[w] = w
 		}
@@ -341,27 +228,6 @@ func (c *value) setWords(words map[string]string) error {
 	return nil
 }
 
-func compileMarks(m Marks) (c marks, err error) {
-	if c.place, err = at(m.Column, m.Key); err != nil {
-		return c, err
-	}
-	if len(m.Marks) == 0 {
-		return c, errors.New("marks: want what each mark means")
-	}
-	c.means = map[string]protocol.Quality{}
-	for text, q := range m.Marks {
-		c.means[strings.ToLower(text)] = q
-	}
-	for _, name := range m.Codes {
-		code, err := lookup(name)
-		if err != nil {
-			return c, err
-		}
-		c.codes = append(c.codes, code)
-	}
-	return c, nil
-}
-
 // codes are all that can be emitted.
 func (p *plan) codes() (all []protocol.Code) {
 	add := func(c protocol.Code) {
@@ -370,7 +236,7 @@ func (p *plan) codes() (all []protocol.Code) {
 		}
 	}
 	for _, v := range p.values {
-		add(v.code)
+		add(v.Code)
 	}
 	add(protocol.IdentityModel)
 	add(protocol.EventSensorOff)

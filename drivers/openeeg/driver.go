@@ -9,12 +9,10 @@ package openeeg
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"monitorme/drivers"
+	"monitorme/drivers/mapping"
 	"monitorme/drivers/settings"
 	"monitorme/protocol"
 )
@@ -40,20 +38,11 @@ type Settings struct {
 
 // Value is what one input is.
 type Value struct {
-	Column  int      `yaml:"column"` // the input, 1 to 6
-	Code    string   `yaml:"code"`   // the reference id of a wave
-	Channel string   `yaml:"channel"`
-	Scale   *decimal `yaml:"scale"` // value = count * scale + offset, in the unit of the code
-	Offset  *decimal `yaml:"offset"`
-}
-
-// A decimal is a number of the settings, exactly as written.
-type decimal struct{ protocol.Decimal }
-
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (d *decimal) UnmarshalYAML(text []byte) (err error) {
-	d.Decimal, err = protocol.ParseDecimal(strings.Trim(strings.TrimSpace(string(text)), `"'`))
-	return err
+	Column  int              `yaml:"column"` // the input, 1 to 6
+	Code    string           `yaml:"code"`   // the reference id of a wave
+	Channel string           `yaml:"channel"`
+	Scale   *mapping.Decimal `yaml:"scale"` // value = count * scale + offset, in the unit of the code
+	Offset  *mapping.Decimal `yaml:"offset"`
 }
 
 // A wave is one Value, ready to use.
@@ -106,7 +95,7 @@ func compile(s Settings) (*plan, error) {
 
 func compileValue(v Value) (wave, error) {
 	term, ok := protocol.LookupRefID(v.Code)
-	w := wave{input: v.Column - 1, code: term.Code, channel: v.Channel, unit: term.Unit, scale: protocol.Int(1), offset: protocol.Int(0)}
+	w := wave{input: v.Column - 1, code: term.Code, channel: v.Channel, unit: term.Unit, scale: v.Scale.Or(protocol.Int(1)), offset: v.Offset.Or(protocol.Int(0))}
 	switch {
 	case v.Column < 1 || v.Column > inputs:
 		return w, fmt.Errorf("column %d: want an input, 1 to %d", v.Column, inputs)
@@ -114,19 +103,10 @@ func compileValue(v Value) (wave, error) {
 		return w, fmt.Errorf("code %q: want the reference id of a wave, such as MDC_ECG_ELEC_POTL_II or MDC_EEG_ELEC_POTL_CRTX", v.Code)
 	case term.Unit != "1" && v.Scale == nil:
 		return w, fmt.Errorf("scale: want how many %s a count is, for code %s", term.Unit, v.Code)
-	case len(v.Channel) > protocol.MaxName || !utf8.ValidString(v.Channel) || strings.ContainsFunc(v.Channel, unicode.IsControl):
-		return w, fmt.Errorf("channel %q: want at most %d bytes of text without control characters", v.Channel, protocol.MaxName)
-	}
-	if v.Scale != nil {
-		w.scale = v.Scale.Decimal
-	}
-	if v.Offset != nil {
-		w.offset = v.Offset.Decimal
-	}
-	if w.scale.Mantissa == 0 {
+	case w.scale.Mantissa == 0:
 		return w, errors.New("scale 0: want another number")
 	}
-	return w, nil
+	return w, mapping.CheckText("channel", v.Channel)
 }
 
 func (p *plan) driver() drivers.Driver {
