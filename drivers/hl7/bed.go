@@ -1,8 +1,10 @@
 package hl7
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -73,6 +75,7 @@ type series struct {
 	quality  protocol.Quality
 	measured time.Time // as OBX-14 said, zero if it did not
 	seen     time.Time // the time of the last message that said it
+	shown    bool      // the last one emitted has a number, and stands until the next measurement
 	alarmOff bool
 }
 
@@ -197,13 +200,29 @@ func (d *decoder) ours(location, patient hl7v2.Value) bool {
 	}
 	if who != 0 && m.patient != 0 && who != m.patient && (m.changed == 0 || d.count-m.changed >= quietAfter) {
 		m.changed = d.count
-		d.event(eventOtherPatient, protocol.Event{Phase: protocol.PhaseOnce, Type: protocol.AlarmAdvisory,
+		d.event(eventOtherPatient, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmAdvisory,
 			Text: "the monitor has been given another patient: check who is at this bed"})
+		d.takeBack()
 	}
 	if who != 0 {
 		m.patient = who
 	}
 	return true
+}
+
+// takeBack ends what would be shown for hours, of the patient before. That it
+// was said stays known: a monitor that repeats it says nothing new.
+func (d *decoder) takeBack() {
+	keys := slices.SortedFunc(maps.Keys(d.memory.series), func(a, b seriesKey) int {
+		return cmp.Or(cmp.Compare(a.code, b.code), cmp.Compare(a.channel, b.channel))
+	})
+	for _, k := range keys {
+		if s := d.memory.series[k]; s.shown {
+			s.shown = false
+			term, _ := protocol.Lookup(k.code)
+			d.emit(protocol.Observation{Channel: k.channel, Code: k.code, Unit: term.Unit, Kind: protocol.KindNumeric, Quality: protocol.QualityMissing})
+		}
+	}
 }
 
 // tally notes whose results a message had, and says so when others come or

@@ -35,11 +35,17 @@ func TestWorkedFrame(t *testing.T) {
 
 func TestTheFirstBedBindsWhereSettingsNameNone(t *testing.T) {
 	const start = "Other bed start medium technical: results of another bed or patient arrive here and are not taken: name the bed in settings.location, or set single_bed if there is only one"
-	const changed = "Patient changed once none advisory: the monitor has been given another patient: check who is at this bed"
+	const changed = "Patient changed once low advisory: the monitor has been given another patient: check who is at this bed"
 	expect(t, "another bed", told(Driver, of(group("W7^^B12", "1", "72")), of(group("W7^^B13", "2", "99")), of(group("W7^^B13", "1", "98")), of(group("W7^^B12", "1", "73"))),
 		"HR good 72/min", start, "HR good 73/min")
 	expect(t, "the bed's next patient", told(Driver, of(group("W7^^B12", "1", "72")), of(group("W7^^B12", "2", "73")), of(group("W7^^B12", "", "74")), of(group("W7^^B12", "2", "75"))),
 		"HR good 72/min", changed, "HR good 73/min", "HR good 74/min", "HR good 75/min")
+	cuff := "OBX|1|NM|150021^MDC_PRESS_BLD_NONINV_SYS^MDC||121|mmHg|||||R|||20261120092755\r"
+	dated := func(patient, v string) string {
+		return strings.Replace(of(group("W7^^B12", patient, v), cuff), "MON||||||ORU", "MON||||20261120092800||ORU", 1)
+	}
+	expect(t, "a result of the patient before", told(Driver, dated("1", "72"), dated("1", "73"), dated("2", "74"), dated("2", "75")),
+		"HR good 72/min", "NIBP sys good 121mm[Hg]", "HR good 73/min", changed, "NIBP sys missing mm[Hg]", "HR good 74/min", "HR good 75/min")
 	expect(t, "two beds in one message", told(Driver, of(group("W7^^B12", "1", "72"), group("W7^^B13", "2", "99"))), start, "HR good 72/min")
 	expect(t, "no location, another patient", told(Driver, of("PID|||1\r"+obx("72")), of("PID|||2\r"+obx("99")), of("PID|||2\r"+obx("99")), of(obx("98")), of("PID|||1\r"+obx("73"))),
 		"HR good 72/min", start, "HR good 73/min")

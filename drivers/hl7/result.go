@@ -414,6 +414,7 @@ func (d *decoder) say(o protocol.Observation, own stamp, inhibited, once bool) {
 		o.Quality = protocol.QualityUnknown
 	}
 	if !repeated {
+		s.shown = once && o.Quality.HasNumber()
 		d.emit(o)
 	}
 }
