@@ -193,12 +193,12 @@ func (a *agent) note(channel, text string) {
 	a.event(protocol.EventAlarm, channel, protocol.Event{Phase: protocol.PhaseOnce, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: text})
 }
 
-// once notes something that has happened n times by now: the first time, and
+// once tells something that has happened n times by now: the first time, and
 // each tenfold.
-func (a *agent) once(channel, text string, before, n int) {
+func (a *agent) once(before, n int, tell func()) {
 	for p := 1; p <= n; p *= 10 {
 		if before < p {
-			a.note(channel, fmt.Sprintf(text, n))
+			tell()
 			return
 		}
 	}
@@ -209,7 +209,21 @@ func (a *agent) tellForeign(before int) {
 	if a.settings.Person != nil {
 		text = "values left out that are not of the person that is set: %d"
 	}
-	a.once("person", text, before, a.foreign)
+	a.once(before, a.foreign, func() { a.note("person", fmt.Sprintf(text, a.foreign)) })
+}
+
+// tellOld tells that readings are too old. Of a memory that is to be expected,
+// and nobody has to see to it.
+func (a *agent) tellOld(stored bool) {
+	a.old++
+	a.once(a.old-1, a.old, func() {
+		text := fmt.Sprintf("readings left out that are older than %v: %d", a.settings.History, a.old)
+		if stored {
+			a.event(protocol.EventAlarm, "memory", protocol.Event{Phase: protocol.PhaseOnce, Type: protocol.AlarmAdvisory, Text: text})
+		} else {
+			a.note("memory", text)
+		}
+	})
 }
 
 func (a *agent) tellBlind() {

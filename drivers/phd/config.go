@@ -9,7 +9,11 @@ import (
 
 const (
 	// maxObjects bounds a configuration; devices have less than 50.
-	maxObjects = 512
+	maxObjects = 128
+	// maxParts bounds the numbers of one object.
+	maxParts = 16
+	// maxAlike bounds the numbers of one kind.
+	maxAlike = 64
 	// maxMap bounds what a report tells of one object.
 	maxMap = 64
 )
@@ -66,14 +70,14 @@ func (o *object) describe(id uint16, v []byte) {
 	case attrPhysioList:
 		count, items := c.list()
 		n.physios = nil
-		for range min(count, maxMap) {
+		for range min(count, maxParts) {
 			n.physios = append(n.physios, items.u16())
 		}
 		c.short = c.short || items.short
 	case attrSupplemental:
 		count, items := c.list()
 		n.supplemental = nil
-		for range min(count, maxMap) {
+		for range min(count, maxParts) {
 			n.supplemental = append(n.supplemental, protocol.Code(items.u16())<<16|protocol.Code(items.u16()))
 		}
 		c.short = c.short || items.short
@@ -161,9 +165,18 @@ func (c configuration) parse(list *cursor) bool {
 }
 
 // settle decides under which codes and channels what an object measures is
-// kept. Two objects must not share a series.
+// kept. Two objects must not share a series; what would be one too many of its
+// kind gets none.
 func (c configuration) settle(o *object) {
 	o.settled, o.unit = true, unitOf(o.unitCode)
+	taken := map[series]bool{}
+	for _, other := range c {
+		if other.settled && other.handle != o.handle {
+			for _, v := range other.values {
+				taken[series{v.code, v.channel}] = true
+			}
+		}
+	}
 	channel := ""
 	for _, s := range o.supplemental {
 		if m, ok := modalities[s]; ok {
@@ -183,13 +196,17 @@ func (c configuration) settle(o *object) {
 		if channel == "spot" {
 			v.channel = "" // unless another value of the kind is there
 		}
-		for n := 2; c.taken(o, &v); n++ {
+		for n := 2; taken[series{v.code, v.channel}]; n++ {
+			if n > maxAlike {
+				return
+			}
 			if v.channel == "" && channel != "" {
 				v.channel = channel
 			} else {
 				v.channel = numbered(channel, n)
 			}
 		}
+		taken[series{v.code, v.channel}] = true
 		o.values = append(o.values, v)
 	}
 }
@@ -208,18 +225,14 @@ func (o *object) compound() (codes []protocol.Code) {
 	return nil
 }
 
-// taken reports whether another value, of o or of an object that was settled
-// before, has the series of v.
+// taken reports whether a value of another object has the series of v.
 func (c configuration) taken(o *object, v *value) bool {
 	for _, other := range c {
-		if other == o || other.handle == o.handle || !other.settled {
-			continue
-		}
-		if slices.ContainsFunc(other.values, func(w value) bool { return w.code == v.code && w.channel == v.channel }) {
+		if other.handle != o.handle && other.settled && slices.ContainsFunc(other.values, func(w value) bool { return w.code == v.code && w.channel == v.channel }) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(o.values, func(w value) bool { return w.code == v.code && w.channel == v.channel })
+	return false
 }
 
 // settleAll settles all objects, those without a modality first, by handle.

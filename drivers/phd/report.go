@@ -308,5 +308,9 @@ func (a *agent) phase(key statusKey, text string) {
 	if a.active[key] = text; text == "" {
 		delete(a.active, key)
 	}
-	a.event(key.code, "", e)
+	channel := ""
+	if key.typ == genericStatus { // beside a sensor's status, of which it may have the codes
+		channel = "device"
+	}
+	a.event(key.code, channel, e)
 }

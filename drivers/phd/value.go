@@ -182,22 +182,24 @@ const (
 )
 
 // age is how old something stamped s is, which an event of the time at has
-// brought; false if that cannot be told.
+// brought; false if that cannot be told. The event may have waited itself: its
+// time says only the least.
 func (c *clockwork) age(s stamp, at uint32) (time.Duration, bool) {
+	least, known := time.Duration(0), false
 	if s.kind == relative && at != 0 && at != allOnes {
 		if age := (stamp{relative, int64(at) * tick}).since(s); age > -ahead && age < 24*time.Hour {
-			return max(age, 0), true
+			least, known = max(age, 0), true
 		}
 	}
 	if c.shown[s.kind].kind == noClock {
-		return 0, false
+		return least, known
 	}
 	age := c.shown[s.kind].since(s) + c.now - c.heard[s.kind]
 	c.doubts = c.doubts || age > late || age < -ahead
 	if age < -ahead && c.runs || age > maxAge {
-		return 0, false
+		return least, known
 	}
-	return max(age, 0), true
+	return max(age, least), true
 }
 
 // date is the device's own time of something of an age.

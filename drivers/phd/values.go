@@ -41,8 +41,7 @@ func (t *timing) of(a *agent, o *object, of *reading) bool {
 		age, known = t.held, true
 	}
 	if known && age > a.settings.History {
-		a.once("memory", fmt.Sprintf("readings left out that are older than %v", a.settings.History)+": %d", a.old, a.old+1)
-		a.old++
+		a.tellOld(t.stored)
 		return false
 	}
 	t.known = known
