@@ -10,8 +10,10 @@ package hl7
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"monitorme/drivers"
@@ -96,7 +98,7 @@ func (p *plan) run(remembered func() *memory) func(context.Context, drivers.Port
 				return ctx.Err()
 			}
 			if len(d.answers) > 0 {
-				if _, werr := port.Write(d.answers); werr != nil && err == nil {
+				if _, werr := port.Write(d.answers); werr != nil && err == nil && !gone(werr) {
 					return fmt.Errorf("acknowledge: %w", werr)
 				}
 				d.answers = d.answers[:0]
@@ -106,6 +108,13 @@ func (p *plan) run(remembered func() *memory) func(context.Context, drivers.Port
 			}
 		}
 	}
+}
+
+// gone tells whether the sender has hung up without waiting for the answer, as
+// some do that call anew for each message: that is no fault of the port, whose
+// next Read says it.
+func gone(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // maxMessage is the longest message that is read.

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +74,31 @@ func TestWorkedAnswer(t *testing.T) {
 	}
 	if len(c.emitted) != 1 || c.emitted[0] != len(c.obs) || len(c.obs) != 2 {
 		t.Errorf("answered when %v of %d observations were out", c.emitted, len(c.obs))
+	}
+}
+
+// hasty is a sender that hangs up as soon as it has sent.
+type hasty struct {
+	wire  string
+	wrote error
+}
+
+func (p *hasty) Read(b []byte) (n int, err error) {
+	if n, p.wire = copy(b, p.wire), p.wire[min(len(b), len(p.wire)):]; n == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+func (p *hasty) Write([]byte) (int, error)       { return 0, p.wrote }
+func (p *hasty) SetReadDeadline(time.Time) error { return nil }
+
+// The port says that the caller hung up, which is no loss of the monitor.
+func TestASenderThatWaitsForNoAnswerIsRead(t *testing.T) {
+	for wrote, want := range map[error]string{syscall.EPIPE: "EOF", syscall.ECONNRESET: "EOF", syscall.EIO: "acknowledge: input/output error"} {
+		err := Driver.Run(t.Context(), &hasty{report("1", obx("72")), &os.SyscallError{Syscall: "write", Err: wrote}}, func(protocol.Observation) {})
+		if !strings.HasPrefix(strings.Replace(err.Error(), "write: ", "", 1), want) {
+			t.Errorf("%v: Run ended with %v, want %s", wrote, err, want)
+		}
 	}
 }
 
