@@ -28,6 +28,8 @@ type agent struct {
 	active    map[statusKey]string     // events of states that have begun
 	sensor    effect                   // of the oximeter's status
 	trouble   bool                     // an event has said that there is no association
+	unsure    bool                     // trouble is to be told again
+	retell    map[statusKey]bool       // and so are these states
 	foreign   int                      // observations of persons who are not this bed's
 	old       int                      // readings that are too old
 	blind     bool                     // something was told that the configuration does not describe
@@ -158,11 +160,24 @@ const channelAssociation = "association"
 
 // lose tells that the device is there, and no reading comes.
 func (a *agent) lose(why string) {
-	if a.trouble {
+	if a.trouble && !a.unsure {
 		return
 	}
-	a.trouble = true
-	a.event(protocol.EventAlarm, channelAssociation, protocol.Event{Phase: protocol.PhaseStart, Priority: protocol.PriorityMedium, Type: protocol.AlarmTechnical, Text: why})
+	phase := protocol.PhaseStart
+	if a.trouble {
+		phase = protocol.PhaseContinue
+	}
+	a.trouble, a.unsure = true, false
+	a.event(protocol.EventAlarm, channelAssociation, protocol.Event{Phase: phase, Priority: protocol.PriorityMedium, Type: protocol.AlarmTechnical, Text: why})
+}
+
+// standAgain makes what stands be told again when it is next heard of: after a
+// silence the cloud waits for that.
+func (a *agent) standAgain() {
+	a.unsure = true
+	for key := range a.active {
+		a.retell[key] = true
+	}
 }
 
 // regain tells that the device sends again.

@@ -78,3 +78,28 @@ func TestThatAMemoryReachesFarBackIsNoAlarm(t *testing.T) {
 		t.Errorf("%q", k.take())
 	}
 }
+
+// When the box has given a silent device up, what stands ends with that at the
+// cloud: it has to be said anew.
+func TestWhatStandsIsToldAgainAfterASilence(t *testing.T) {
+	k := newTalk(t)
+	k.configure(configured(classEnumeration, 9, oximeterStatus, valueMap(attrBits16, 2)))
+	off := fixedReport(2, observed(9, []byte{8, 0}))
+	k.hears(off)
+	k.hears(off)
+	k.wants("at first", "EVT_SENSOR_DISCONN/ good start sensor is off the patient ")
+	k.after(14 * time.Second)
+	k.hears(off)
+	k.hears(off)
+	k.wants("after a silence", "EVT_SENSOR_DISCONN/ good continue sensor is off the patient ")
+
+	k = newTalk(t)
+	abort := unhex("E60000020002")
+	k.hears(abort)
+	k.hears(abort)
+	k.after(14 * time.Second)
+	k.hears(abort)
+	k.hears(abort)
+	const why = " the device has broken the association off: it had no answer in time "
+	k.wants("no association", "EVT_ALARM/association good start"+why, "EVT_ALARM/association good continue"+why)
+}

@@ -295,9 +295,10 @@ type statusKey struct{ typ, code protocol.Code }
 // phase begins, continues or ends an event; no text ends it.
 func (a *agent) phase(key statusKey, text string) {
 	was := a.active[key]
-	if was == text {
+	if was == text && !(a.retell[key] && text != "") {
 		return
 	}
+	delete(a.retell, key)
 	e := protocol.Event{Phase: protocol.PhaseContinue, Priority: protocol.PriorityLow, Type: protocol.AlarmTechnical, Text: text}
 	switch {
 	case text == "":

@@ -55,6 +55,9 @@ type session struct {
 	read       map[segmentKey][]byte // what was told of a segment when it was read last
 	byteCount  uint64
 	byteAt     time.Duration
+	frameCount uint64
+	frameAt    time.Duration
+	quiet      bool   // for long, since frameAt
 	lost       string // why there is no association, to be told
 }
 
@@ -324,6 +327,12 @@ func (s *session) tick() {
 		s.byteCount, s.byteAt = n, s.now
 	} else if s.now-s.byteAt >= restWithin {
 		s.stale = true
+	}
+	if n := s.Stats().Frames; n != s.frameCount {
+		s.frameCount, s.frameAt, s.quiet = n, s.now, false
+	} else if !s.quiet && s.now-s.frameAt >= s.settings.Silence*2/3 { // before the box gives the device up
+		s.quiet = true
+		s.agent.standAgain()
 	}
 	switch {
 	case s.state == waitingForConfiguration && s.now >= s.until:
