@@ -158,7 +158,7 @@ func (d *decoder) number(r *reading, c protocol.Code, unit protocol.Unit, v prot
 	switch {
 	case r.off:
 		o.Quality = protocol.QualitySensorOff
-	case r.lost, !v.Valid:
+	case r.lost, !v.Valid, v.Mantissa == 0 && c != amplitude: // a 0 of a search for the pulse is no measurement
 		o.Quality = protocol.QualityMissing
 	case r.doubt:
 		o.Quality, o.Value = protocol.QualityQuestionable, v

@@ -59,6 +59,9 @@ func TestWorkedLines(t *testing.T) {
 		"14-Mar-26 08:30:20   ---     ---    ---    SO\r\n":           {"Sensor off start sensor off or disconnected", "SpO2 sensor-off ", "PR sensor-off ", "PA sensor-off "},
 		"14-Mar-26 08:30:20    97      72     30    SD\r\n":           {"Sensor off start sensor off or disconnected", "SpO2 sensor-off ", "PR sensor-off ", "PA sensor-off "},
 		"14-Mar-26 08:30:20    97      72     30    LP\r\n":           {"Alarm start loss of pulse", "SpO2 missing ", "PR missing ", "PA missing "},
+		"14-Mar-26 08:30:20     0       0    ---    PS\r\n":           {"Alarm start pulse search", "SpO2 missing ", "PR missing ", "PA missing "},
+		"14-Mar-26 08:30:20    96      63    ---    PS\r\n":           {"Alarm start pulse search", "SpO2 questionable 96", "PR questionable 63", "PA missing "},
+		"14-Mar-26 08:30:20    88       0      0\r\n":                 {"SpO2 good 88", "PR missing ", "PA good 0"},
 		"14-Mar-26 08:30:20   ---      72     30    QX\r\n":           {"Alarm start status QX", "SpO2 missing ", "PR good 72", "PA good 30"},
 		"\x02R072S097P045L055H140O085A000M007T083016Q012\r\n\x4B\x03": {"Model good Nellcor N-200", "SpO2 good 97", "PR good 72", "PA good 45"},
 	} {

@@ -98,7 +98,7 @@ func (d *decoder) heading(text []byte) bool {
 		d.identify(protocol.IdentityModel, &d.model, append([]byte("Nellcor "), bytes.TrimSpace(model)...))
 		d.identify(protocol.IdentityFirmware, &d.firmware, version)
 		return true
-	case bytes.Contains(text, []byte("%SpO2")) && bytes.Contains(text, []byte("BPM")):
+	case (bytes.Contains(text, []byte("%SpO2")) || bytes.Contains(text, []byte("%SPO2"))) && bytes.Contains(text, []byte("BPM")):
 		return true
 	}
 	return bytes.Contains(text, []byte("SAT-S")) || bytes.Contains(text, []byte("RESP MODE"))
@@ -150,13 +150,8 @@ const (
 
 // sayOld emits a message of the N-200. It knows the time of day only.
 func (d *decoder) sayOld(rate, spo2, pulse, alarm, monitor int) {
-	r := reading{off: monitor&oldAttached == 0, lost: monitor&oldLocked == 0, doubt: monitor&oldLost != 0, amplitude: protocol.Int(int64(pulse))}
-	if spo2 > 0 {
-		r.spo2 = protocol.Int(int64(spo2))
-	}
-	if rate > 0 {
-		r.rate = protocol.Int(int64(rate))
-	}
+	r := reading{off: monitor&oldAttached == 0, lost: monitor&oldLocked == 0, doubt: monitor&oldLost != 0,
+		spo2: protocol.Int(int64(spo2)), rate: protocol.Int(int64(rate)), amplitude: protocol.Int(int64(pulse))}
 	for bit, c := range [...]code{{'P', 'H'}, {'P', 'L'}, {'S', 'L'}, {'S', 'H'}} {
 		if alarm>>bit&1 != 0 {
 			r.add(c)
