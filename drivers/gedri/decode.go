@@ -307,6 +307,9 @@ func (d *decoder) states(g *group, n int, sub []byte, status uint32, at time.Tim
 	if status&hasModule == 0 {
 		now = 0
 	}
+	if g.real != nil {
+		now = g.real(sub, now)
+	}
 	changed := now ^ d.told[n]
 	d.told[n] = now
 	if changed == 0 {

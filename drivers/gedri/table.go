@@ -47,7 +47,9 @@ type group struct {
 	doubt, calibrating, off uint32
 	stateAt                 int // of the word that has the states; 0 is the status itself
 	states                  []state
-	slot                    int // of the first field
+	// real gives the bits of states that are believed.
+	real func(sub []byte, now uint32) uint32
+	slot int // of the first field
 }
 
 // A state is a status bit that is an event while it is set.
@@ -316,11 +318,28 @@ var carbonGroup = group{
 	at: 136, doubt: 1<<6 | 1<<9, calibrating: 1<<3 | 1<<4, off: 1 << 5,
 	fields: []field{f(142, endTidal, -2), f(144, inspired, -2), f(146, mdc("CO2_RESP_RATE"), 0), f(148, ambient, -1)},
 	states: []state{
-		physiological(2, apnoea, "apnoea (CO2)", protocol.PriorityHigh, endTidal),
+		physiological(apnoeaCO2, apnoea, "apnoea (CO2)", protocol.PriorityHigh, endTidal),
 		physiological(7, apnoea, "apnoea (impedance)", protocol.PriorityHigh, mdc("TTHOR_RESP_RATE")),
 		technical(5, problem, "gas sampling line occluded", endTidal),
 		technical(6, problem, "gas sampling air leak", endTidal),
+		{apnoeaOff, protocol.EventAlarm, "apnoea alarm off at the monitor", protocol.AlarmAdvisory, protocol.PriorityNone, endTidal},
 	},
+	real: believedApnoea,
+}
+
+const (
+	apnoeaCO2 = 2
+	apnoeaOff = 8
+)
+
+// believedApnoea takes apnoea away while the monitor does not watch for it and
+// counts breaths: it leaves the bit set then.
+func believedApnoea(sub []byte, now uint32) uint32 {
+	const unsure = 1<<3 | 1<<4 | 1<<5 // calibrating, zeroing, occluded: the rate is no news
+	if now>>apnoeaOff&1 != 0 && now&isActive != 0 && now&unsure == 0 && number16(sub, 146) > 0 {
+		now &^= 1 << apnoeaCO2
+	}
+	return now
 }
 
 func nameAgent(_ uint32, label uint16, i int) (protocol.Code, string) {

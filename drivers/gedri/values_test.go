@@ -81,3 +81,36 @@ func TestASecondPressureOfTheSameNameHasItsInputAsChannel(t *testing.T) {
 	expect(t, obs, mdc("PRESS_BLD_ART_SYS"), "", "good 121.50")
 	expect(t, obs, mdc("PRESS_BLD_ART_SYS"), "P2", "good 11.60")
 }
+
+func TestAnApnoeaIsNoneWhileItsAlarmIsOffAndBreathsAreCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		status uint32
+		rate   uint16
+		want   []string
+	}{
+		"breathing, alarm off": {1<<2 | 1<<8, 15, nil},
+		"breathing, alarm on":  {1 << 2, 15, []string{"start apnoea (CO2)"}},
+		"no breath, alarm off": {1<<2 | 1<<8, 0, []string{"start apnoea (CO2)"}},
+		"no rate, alarm off":   {1<<2 | 1<<8, 0x8001, []string{"start apnoea (CO2)"}},
+		"impedance, alarm off": {1<<7 | 1<<8, 15, []string{"start apnoea (impedance)"}},
+		"no apnoea, alarm off": {1 << 8, 15, nil},
+		"zeroing, alarm off":   {1<<2 | 1<<4 | 1<<8, 15, []string{"start apnoea (CO2)"}},
+	} {
+		obs := drivertest.Decode(newDecoder(), worked(t, displayed, func(sub []byte) {
+			binary.LittleEndian.PutUint32(sub[136:], hasModule|isActive|test.status)
+			binary.LittleEndian.PutUint16(sub[146:], test.rate)
+		}))
+		var got, off []string
+		for _, o := range obs {
+			switch {
+			case o.Event != nil && o.Code == apnoea:
+				got = append(got, o.Event.Phase.String()+" "+o.Event.Text)
+			case o.Event != nil && o.Event.Type == protocol.AlarmAdvisory:
+				off = append(off, o.Event.Text)
+			}
+		}
+		if !slices.Equal(got, test.want) || (len(off) > 0) != (test.status&(1<<8) != 0) {
+			t.Errorf("%s: %q, advisory %q", name, got, off)
+		}
+	}
+}
