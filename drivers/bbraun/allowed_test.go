@@ -2,11 +2,13 @@ package bbraun
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
 
@@ -125,4 +127,19 @@ func TestRunWritesOnlyTheQuestionsAndReplies(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNothingElseIsWrittenWhateverIsAtTheFarEnd(t *testing.T) {
+	beds := []string{"SpaceCom1", "ICU07", "1", "EEX", "Bed D"}
+	only := [][]byte{{ack}, {nak}}
+	for _, f := range []form{stuffed, plain} {
+		only = append(only, []byte(onWire(askAlive, anyBed, f)))
+		for _, bed := range beds {
+			only = append(only, []byte(onWire(askVersion, bed, f)), []byte(onWire(askPumps, bed, f)))
+		}
+	}
+	drivertest.Writes(t, Driver, drivertest.Only(only...), func(r *rand.Rand) []byte {
+		infos := []string{"1,50100,GNACK,0", "1,50100,V3.36", "1,50100,GNERR,68", "1,50100,GNERR,11", "MEM:SET", "ADMIN:RESET", "1,50111,INRT,5.0", "1,50111,GNERR,39", "1,50112,INA3,1", ""}
+		return appendBlock(nil, beds[r.IntN(len(beds))], infos[r.IntN(len(infos))], r.IntN(3) > 0, []form{stuffed, plain}[r.IntN(2)])
+	})
 }
