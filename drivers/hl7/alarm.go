@@ -180,7 +180,11 @@ func (a *alarm) flush(d *decoder) {
 		q, e.Priority = protocol.QualityDemo, protocol.PriorityNone
 	}
 	a.settle(d, &e)
-	d.emit(protocol.Observation{Channel: a.channel, Code: a.code, Kind: protocol.KindEvent, Quality: q, Delay: d.age(a.at), DeviceTime: a.at.Time, Event: &e})
+	delay := d.age(a.at)
+	if e.Phase == protocol.PhaseContinue || e.Phase == protocol.PhaseEnd { // it holds as of the message: the time may be that of the beginning
+		delay = d.late
+	}
+	d.emit(protocol.Observation{Channel: a.channel, Code: a.code, Kind: protocol.KindEvent, Quality: q, Delay: delay, DeviceTime: a.at.Time, Event: &e})
 }
 
 // settle has an alarm go on and end in the channel in which it began: there may

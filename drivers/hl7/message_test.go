@@ -270,6 +270,13 @@ func TestAlarms(t *testing.T) {
 	if o := obs[len(obs)-1]; o.Event.Source != protocol.SpO2 || o.Channel != "" || o.DeviceTime.IsZero() {
 		t.Errorf("got %+v %+v", o, o.Event)
 	}
+	// An end must not be older than what it ends.
+	for phase, want := range map[string]time.Duration{"start": 8 * time.Minute, "continue": 0, "end": 0} {
+		obs := drivertest.Decode(Driver.NewDecoder(), []byte(strings.Replace(alarm(low, source, "68481="+phase), "20261120092800\rOBX", "20261120092000\rOBX", 1)))
+		if o := obs[len(obs)-1]; o.Delay != want {
+			t.Errorf("%s: delay %v, want %v", phase, o.Delay, want)
+		}
+	}
 	// A second probe in the meantime makes the place a channel, but not of this alarm.
 	probe := func(place, v string) string {
 		return report("", "OBX|1|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|"+place+".150456|"+v+"|262688^MDC_DIM_PERCENT^MDC|||||F\r")
