@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +145,17 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		if _, err := Driver.Configure([]byte(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", settings, err)
 		}
+	}
+}
+
+// Stop, version, 100 samples/s and start of input 1.
+func TestOnlyFourBytesAreSent(t *testing.T) {
+	requests := drivertest.Writes(t, with(t, "rate: 100"), drivertest.Only([]byte{0x00}, []byte{0x07}, []byte{0x83}, []byte{0x05}), func(r *rand.Rand) []byte {
+		said := []string{"BITalino_v5.2\r\n", "BITalino_v3\n", "\x00\x07", "BITalino_v" + strings.Repeat("9", 80) + "\n"}
+		return append([]byte(said[r.IntN(len(said))]), appendFrame(nil, byte(r.Uint32()), 0, 512)...)
+	})
+	if drivertest.Times(requests, []byte{0x05}) != 1 {
+		t.Errorf("an hour without a fault: % X", requests)
 	}
 }
 

@@ -3,6 +3,7 @@ package diap
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -273,43 +274,25 @@ func conversation(d *decoder, answer func(request string) string) (asked []strin
 func TestOnlyConnectAndTheCommandsOfTheSettingsAreSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings string
-		texts    []string
+		allowed  []string // with both starts of the check
 	}{
-		"without settings": {"", []string{connect}},
-		"with settings":    {vitals, []string{connect, "hr;rr", "SPO2;pr", "t1", "nibps;nibpd;nibpm"}},
+		"without settings": {"", []string{"DIAP000<connect>6B37\n", "DIAP000<connect>3B61\n"}},
+		"with settings": {"commands: [{ask: hr;rr, values: [{key: hr, code: MDC_ECG_HEART_RATE}]}, {ask: t1, values: [{key: t1, code: MDC_TEMP}]}]", []string{
+			"DIAP000<connect>6B37\n", "DIAP000<connect>3B61\n", "DIAP000<hr;rr>6EB9\n", "DIAP000<hr;rr>382C\n", "DIAP000<t1>9881\n", "DIAP000<t1>68AA\n"}},
 	} {
-		s, err := parse([]byte(c.settings))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := compile(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		allowed := map[string]bool{}
-		for _, text := range c.texts {
-			allowed[string(appendMessage(nil, text, 0))] = true
-			allowed[string(appendMessage(nil, text, 0xFFFF))] = true
-		}
-		sim := &playing{patient: drivertest.NewPatient()}
-		for how, answer := range map[string]func(string) string{
-			"silence":     func(string) string { return "" },
-			"an answer":   func(r string) string { return string(sim.heard(nil, []byte(r), time.Now())) },
-			"an error":    func(string) string { return string(appendMessage(nil, "ERR:BAD MSG HEADER", 0xFFFF)) },
-			"a bad check": func(string) string { return "DIAP000<connect>FFFE\n" },
-			"its echo":    func(r string) string { return r },
-			"a request":   func(string) string { return string(appendMessage(nil, "reset", 0)) },
-		} {
-			asked := conversation(p.newDecoder(), answer)
-			for _, a := range asked {
-				if !allowed[a] {
-					t.Fatalf("%s, %s: asked %q", name, how, a)
-				}
+		t.Run(name, func(t *testing.T) {
+			var allowed [][]byte
+			for _, a := range c.allowed {
+				allowed = append(allowed, []byte(a))
 			}
-			if len(asked) < 300 || !strings.Contains(asked[0], connect) {
-				t.Errorf("%s, %s: %d questions, the first %q", name, how, len(asked), asked[0])
+			requests := drivertest.Writes(t, with(t, c.settings), drivertest.Only(allowed...), func(r *rand.Rand) []byte { // the check is right
+				texts := []string{connect, "reset", "hr=72;rr=14", "t1=36.8", "ERR:BAD MSG HEADER", "%NOT CONNECTED", "hr=72>DIAP000<reset"}
+				return appendMessage(nil, texts[r.IntN(len(texts))], []uint16{0, 0xFFFF}[r.IntN(2)])
+			})
+			if len(requests) < 700 || !strings.Contains(string(requests[0]), connect) {
+				t.Errorf("%d questions in an hour, the first %q", len(requests), requests[0])
 			}
-		}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"monitorme/protocol"
@@ -11,8 +12,9 @@ import (
 
 // Check says what is wrong with an observation as a driver may emit it: all
 // that protocol.Observation.Check demands, the unit and kind of the code's
-// term, a number where the quality promises one and none where it denies it,
-// and nothing that is for the box to fill in.
+// term, a number where the quality promises one and none where it denies it, a
+// priority for an alarm that stands, an identity that says something, and
+// nothing that is for the box to fill in.
 func Check(o protocol.Observation) error {
 	if err := check(o); err != nil {
 		return fmt.Errorf("%s: %w", show(o), err)
@@ -47,7 +49,9 @@ func check(o protocol.Observation) error {
 		return errors.New("an event's code is of partition 3")
 	case o.Kind == protocol.KindEvent && (o.Event.Phase > protocol.PhaseOnce || o.Event.Priority > protocol.PriorityHigh || o.Event.Type > protocol.AlarmAdvisory):
 		return errors.New("phase, priority or type is not known")
-	case o.Kind == protocol.KindEnumeration && q.HasNumber() && o.Text == "":
+	case o.Kind == protocol.KindEvent && q != protocol.QualityDemo && unheard(o):
+		return errors.New("an alarm that stands and has no priority: want one, or the type of information")
+	case o.Kind == protocol.KindEnumeration && strings.TrimSpace(o.Text) == "" && (q.HasNumber() || identity(o.Code)):
 		return errors.New("no text")
 	case o.Kind == protocol.KindNumeric && q.HasNumber() && !o.Value.Valid:
 		return errors.New("the quality of a number, and no number")
@@ -57,6 +61,18 @@ func check(o protocol.Observation) error {
 		return errors.New("a decimal without value that is not zero")
 	}
 	return nil
+}
+
+// absent is a part of a device that somebody has taken away: it is told, and
+// calls nobody.
+var absent = protocol.MustCode("MDC_EVT_ABSENT")
+
+// unheard reports whether o begins an alarm, of the patient or of the device,
+// for which nobody would be called.
+func unheard(o protocol.Observation) bool {
+	e := o.Event
+	return (e.Phase == protocol.PhaseStart || e.Phase == protocol.PhaseContinue) && e.Priority == protocol.PriorityNone &&
+		(e.Type == protocol.AlarmPhysiological || e.Type == protocol.AlarmTechnical && o.Code != absent)
 }
 
 // equal compares all that a driver sets.

@@ -52,6 +52,45 @@ func TestCheckRefusesWhatNoDriverMayEmit(t *testing.T) {
 	}
 }
 
+func TestCheckRefusesAlarmsThatNobodyWouldHear(t *testing.T) {
+	event := func(code protocol.Code, q protocol.Quality, e protocol.Event) protocol.Observation {
+		return protocol.Observation{Code: code, Kind: protocol.KindEvent, Quality: q, Event: &e}
+	}
+	good, start := protocol.QualityGood, protocol.PhaseStart
+	for name, c := range map[string]struct {
+		o  protocol.Observation
+		ok bool
+	}{
+		"with a priority":        {event(protocol.EventAlarm, good, protocol.Event{Phase: start, Type: protocol.AlarmPhysiological, Priority: protocol.PriorityLow}), true},
+		"of the patient":         {event(protocol.EventAlarm, good, protocol.Event{Phase: start, Type: protocol.AlarmPhysiological}), false},
+		"of the device":          {event(protocol.EventSensorOff, good, protocol.Event{Phase: start, Type: protocol.AlarmTechnical}), false},
+		"that goes on":           {event(protocol.EventAlarm, good, protocol.Event{Phase: protocol.PhaseContinue, Type: protocol.AlarmTechnical}), false},
+		"that ends":              {event(protocol.EventAlarm, good, protocol.Event{Phase: protocol.PhaseEnd, Type: protocol.AlarmTechnical}), true},
+		"that happened":          {event(protocol.EventAlarm, good, protocol.Event{Phase: protocol.PhaseOnce, Type: protocol.AlarmTechnical}), true},
+		"information":            {event(protocol.EventAlarm, good, protocol.Event{Phase: start, Type: protocol.AlarmAdvisory}), true},
+		"of a demonstration":     {event(protocol.EventAlarm, protocol.QualityDemo, protocol.Event{Phase: start, Type: protocol.AlarmPhysiological}), true},
+		"of what was taken away": {event(absent, good, protocol.Event{Phase: start, Type: protocol.AlarmTechnical}), true},
+	} {
+		if err := Check(c.o); (err == nil) != c.ok {
+			t.Errorf("an alarm %s: %v", name, err)
+		}
+	}
+}
+
+func TestCheckRefusesAnIdentityWithoutText(t *testing.T) {
+	o := protocol.Observation{Code: protocol.IdentitySerial, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: "8002-1"}
+	if err := Check(o); err != nil {
+		t.Error(err)
+	}
+	for _, q := range []protocol.Quality{protocol.QualityGood, protocol.QualityMissing, protocol.QualityUnknown} {
+		for _, text := range []string{"", " \t"} {
+			if o.Quality, o.Text = q, text; Check(o) == nil {
+				t.Errorf("%v %q is accepted", q, text)
+			}
+		}
+	}
+}
+
 func TestInventedValuesAreFound(t *testing.T) {
 	number := func(v int64) protocol.Observation {
 		return protocol.Observation{Code: protocol.SpO2, Kind: protocol.KindNumeric, Quality: protocol.QualityGood, Value: protocol.Int(v)}

@@ -24,6 +24,8 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+func TestNothingIsSent(t *testing.T) { drivertest.Writes(t, Driver, drivertest.Only()) }
+
 func FuzzDecoder(f *testing.F) { drivertest.Fuzz(f, Driver) }
 
 func BenchmarkDecoder(b *testing.B) {
