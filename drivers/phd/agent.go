@@ -19,21 +19,20 @@ type agent struct {
 	settings *Settings
 	emit     drivers.Emit
 
-	config    configuration
-	clocks    clockwork
-	segments  map[segmentKey]*segment
-	systemID  string
-	serial    string                   // in its last answer
-	said      map[protocol.Code]string // identity
-	active    map[statusKey]string     // events of states that have begun
-	sensor    effect                   // of the oximeter's status
-	trouble   bool                     // an event has said that there is no association
-	unsure    bool                     // trouble is to be told again
-	retell    map[statusKey]bool       // and so are these states
-	foreign   int                      // observations of persons who are not this bed's
-	old       int                      // readings that are too old
-	blind     bool                     // something was told that the configuration does not describe
-	blindSaid bool                     // and an event has said so
+	config   configuration
+	clocks   clockwork
+	segments map[segmentKey]*segment
+	systemID string
+	serial   string                   // in its last answer
+	said     map[protocol.Code]string // identity
+	*standing
+	sensor    effect             // of the oximeter's status
+	unsure    bool               // trouble is to be told again
+	retell    map[statusKey]bool // and so are these states
+	foreign   int                // observations of persons who are not this bed's
+	old       int                // readings that are too old
+	blind     bool               // something was told that the configuration does not describe
+	blindSaid bool               // and an event has said so
 
 	reading reading // of the object that is looked at
 
@@ -43,6 +42,14 @@ type agent struct {
 	last   []readingKey               // of the last confirmed report
 	resent []readingKey               // of the last one of the association before
 }
+
+// A standing is what has begun and not ended.
+type standing struct {
+	active  map[statusKey]string // events of states
+	trouble bool                 // an event has said that there is no association
+}
+
+func newStanding() *standing { return &standing{active: map[statusKey]string{}} }
 
 // An association is what a device asks with.
 type association struct {

@@ -42,7 +42,7 @@ type keptEvent struct {
 }
 
 func newDecoder(s *Settings) *decoder {
-	d := &decoder{agent: agent{settings: s, said: map[protocol.Code]string{}, active: map[statusKey]string{}, retell: map[statusKey]bool{}, segments: map[segmentKey]*segment{}, newest: map[series]time.Duration{}, seen: &ledger.Ledger[readingKey]{}}}
+	d := &decoder{agent: agent{settings: s, said: map[protocol.Code]string{}, standing: newStanding(), retell: map[statusKey]bool{}, segments: map[segmentKey]*segment{}, newest: map[series]time.Duration{}, seen: &ledger.Ledger[readingKey]{}}}
 	d.framer = framer.Framer{Max: maxAPDU, Frame: d.frame}
 	return d
 }

@@ -23,8 +23,17 @@ import (
 var Driver = func() drivers.Driver {
 	d := defaults().driver()
 	d.Configure = configure
+	d.Fresh = func() drivers.Driver { return defaults().keeping() }
 	return d
 }()
+
+// keeping gives the driver of one device: what has begun in one Run may end in
+// the next, for at a listening port each measurement may be a call.
+func (s Settings) keeping() drivers.Driver {
+	d, kept := s.driver(), newStanding()
+	d.Run = s.run(func() *standing { return kept })
+	return d
+}
 
 // Settings are the settings of one device.
 type Settings struct {
@@ -56,7 +65,7 @@ func configure(text []byte) (drivers.Driver, error) {
 	if s.History < time.Minute || s.History > maxAge {
 		return drivers.Driver{}, fmt.Errorf("history %v: want 1m to %v", s.History, maxAge)
 	}
-	return s.driver(), nil
+	return s.keeping(), nil
 }
 
 func (s Settings) driver() drivers.Driver {
@@ -71,7 +80,7 @@ func (s Settings) driver() drivers.Driver {
 		Silence:    s.Silence,
 		Codes:      codes,
 		NewDecoder: func() drivers.Decoder { return newDecoder(&s) },
-		Run:        s.run,
+		Run:        s.run(newStanding),
 		Simulate:   Device{}.Simulate,
 	}
 }
@@ -92,12 +101,15 @@ var codes = []protocol.Code{
 var told ledger.Ports[readingKey]
 
 // run talks to one device, and releases it at the end.
-func (s Settings) run(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
-	n := newSession(&s)
-	n.agent.seen = told.At(port)
-	err := drivers.Converse(func() drivers.Asker { return n })(ctx, port, emit)
-	if bye := n.farewell(); ctx.Err() != nil && bye != nil {
-		port.Write(bye)
+func (s Settings) run(stands func() *standing) func(context.Context, drivers.Port, drivers.Emit) error {
+	return func(ctx context.Context, port drivers.Port, emit drivers.Emit) error {
+		n := newSession(&s)
+		n.agent.seen, n.agent.standing = told.At(port), stands()
+		n.agent.standAgain()
+		err := drivers.Converse(func() drivers.Asker { return n })(ctx, port, emit)
+		if bye := n.farewell(); ctx.Err() != nil && bye != nil {
+			port.Write(bye)
+		}
+		return err
 	}
-	return err
 }

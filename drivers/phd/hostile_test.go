@@ -1,9 +1,13 @@
 package phd
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"monitorme/drivers/drivertest"
 	"monitorme/protocol"
 )
 
@@ -102,4 +106,39 @@ func TestWhatStandsIsToldAgainAfterASilence(t *testing.T) {
 	k.hears(abort)
 	const why = " the device has broken the association off: it had no answer in time "
 	k.wants("no association", "EVT_ALARM/association good start"+why, "EVT_ALARM/association good continue"+why)
+}
+
+// A device that calls anew for each measurement is no lost one: nobody but the
+// driver ends what it has begun.
+func TestWhatBeganInOneCallEndsInTheNext(t *testing.T) {
+	d := Driver.Fresh()
+	call := func(says ...[]byte) (all []string) {
+		synctest.Test(t, func(t *testing.T) {
+			host, device := drivertest.NewWire()
+			done := make(chan error, 1)
+			var got []protocol.Observation
+			go func() { done <- d.Run(t.Context(), host, func(o protocol.Observation) { got = append(got, o) }) }()
+			for _, b := range says {
+				device.Write(b)
+				time.Sleep(2 * time.Second)
+			}
+			device.Close()
+			<-done
+			all = slices.DeleteFunc(brief(got), func(s string) bool { return !strings.HasPrefix(s, "EVT_") })
+		})
+		return all
+	}
+	oximeter := reports(1, 0, eventConfig, append([]byte{0x40, 0}, listOf(configured(classEnumeration, 9, oximeterStatus, valueMap(attrBits16, 2)))...))
+	const why = " the device has broken the association off: it had no answer in time "
+	if got := call(workedAssociate, oximeter, fixedReport(2, observed(9, []byte{8, 0})), unhex("E60000020002")); !slices.Equal(got, []string{
+		"EVT_SENSOR_DISCONN/ good start sensor is off the patient ", "EVT_ALARM/association good start" + why}) {
+		t.Errorf("the first call: %q", got)
+	}
+	if got := call(workedAssociate, oximeter); !slices.Equal(got, []string{
+		"EVT_SENSOR_DISCONN/ good end sensor is off the patient ", "EVT_ALARM/association good end the device sends again "}) {
+		t.Errorf("the next one: %q", got)
+	}
+	if got := call(workedAssociate, oximeter); len(got) > 0 {
+		t.Errorf("the one after it: %q", got)
+	}
 }
