@@ -27,7 +27,7 @@ const sheet = "docs/devices/sleepradar.md"
 var Driver = drivers.Driver{
 	Name:    "sleepradar",
 	Title:   "60 GHz breathing and sleep radar modules",
-	Models:  []string{"R60ABD1", "MR60BHA1", "MR60BHA2"},
+	Models:  []string{"R60ABD1", "MR60BHA1"},
 	Sheet:   sheet,
 	Line:    drivers.Line{Baud: 115200},
 	Asks:    true,
