@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -83,10 +84,10 @@ func Overhear(t *testing.T, d drivers.Driver, p drivers.Patient, during func()) 
 //
 // Run is played for an hour each against the simulator, whose sensors come off
 // for a while; a device that is switched off and on; one that is silent; one
-// that sends back what it gets; noise; pieces of the captures in testdata; and
-// the simulator over a line that spoils both ways and puts such pieces, or what
-// says makes, between its answers. Behind a checksum, says is what brings bad
-// news that passes it: frames whose check is right and whose content is not.
+// that sends back what it gets; noise; pieces of the captures below testdata;
+// and the simulator over a line that spoils both ways and puts such pieces
+// between its answers. To the pieces belongs what says makes: frames whose
+// check is right and whose content is not, for noise does not get past a check.
 //
 // A Run that ends by itself is run again, as the box does. All that Run emits is
 // held against Check. Writes gives what was written to the simulator, for tests
@@ -95,15 +96,12 @@ func Overhear(t *testing.T, d drivers.Driver, p drivers.Patient, during func()) 
 func Writes(t *testing.T, d drivers.Driver, allowed Allowed, says ...func(r *rand.Rand) []byte) (usual [][]byte) {
 	t.Helper()
 	far := farEnd{d: d, lies: append(says, noise)}
-	for _, pattern := range []string{"testdata/*.hex", "testdata/*/*.hex", "testdata/*.bin"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
+	filepath.WalkDir("testdata", func(path string, _ fs.DirEntry, err error) error {
+		if ext := filepath.Ext(path); err == nil && (ext == ".hex" || ext == ".bin") {
+			far.captures = append(far.captures, Load(t, path))
 		}
-		for _, file := range files {
-			far.captures = append(far.captures, Load(t, file))
-		}
-	}
+		return nil // there may be none
+	})
 	if len(far.captures) > 0 {
 		far.lies = append(far.lies, far.piece)
 	}

@@ -73,7 +73,7 @@ func TestTheLongerOfTwoRequestsCounts(t *testing.T) {
 	}
 }
 
-func TestAGoodLineIsMostlyGood(t *testing.T) {
+func TestABadLineSpoilsSomeOfIt(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	whole, kinds := []byte("0123456789"), map[string]bool{}
 	good := 0

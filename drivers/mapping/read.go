@@ -10,12 +10,13 @@ import (
 	"monitorme/protocol"
 )
 
-// A Reading is what one line says of one series.
+// A Reading is what one line says of one series. Read gives it without Number
+// and Word, which the driver reads.
 type Reading struct {
 	Here    bool // the line speaks of it
 	Quality protocol.Quality
 	Number  protocol.Decimal
-	Word    string
+	Word    string // of an enumeration
 }
 
 // Read gives what f says of s. Text is what is still to be read where there is

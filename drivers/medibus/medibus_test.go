@@ -180,7 +180,7 @@ func with(device Device) drivers.Driver {
 func allowed(wrote []byte) int {
 	curves := func(n int) bool { // which ones, by their codes, every sample
 		data := wrote[2 : n-3]
-		for len(data) >= 4 && bytes.Contains([]byte("00 01 02 03 05 06 07 0A"), data[:2]) && data[2] == '0' && data[3] == '1' {
+		for len(data) >= 4 && slices.Contains([]string{"00", "01", "02", "03", "05", "06", "07", "0A"}, string(data[:2])) && data[2] == '0' && data[3] == '1' {
 			data = data[4:]
 		}
 		return n > 5 && n <= 5+4*4 && len(data) == 0
