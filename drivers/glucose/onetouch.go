@@ -228,7 +228,6 @@ func (d *oneTouch) Ask(b []byte, now time.Duration) ([]byte, time.Duration) {
 func simulateOneTouch(of *dialect) func(context.Context, drivers.Port, drivers.Patient) error {
 	return func(ctx context.Context, wire drivers.Port, patient drivers.Patient) error {
 		m := &meter{patient: patient}
-		var heard []byte
 		link := byte(0)
 		seconds := func(t time.Time) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(t.Unix()-of.epoch)) }
 		good := func(data ...[]byte) []byte { return append([]byte{of.prefix, 0x06}, bytes.Join(data, nil)...) }
@@ -250,26 +249,40 @@ func simulateOneTouch(of *dialect) func(context.Context, drivers.Port, drivers.P
 			}
 			return good([]byte("ABC1234XY"), make([]byte, 1-int(of.prefix>>2&1)))
 		}
+		var out []byte
+		var now time.Time
+		heard := framer.Framer{Max: 255, Frame: func(b []byte) int {
+			switch {
+			case b[0] != stx || len(b) > 1 && b[1] < 6:
+				return framer.Skip
+			case len(b) < 2 || len(b) < int(b[1]):
+				return framer.More
+			}
+			n := int(b[1])
+			if checksum.CRC16CCITTFalse(b[:n-2]) != binary.LittleEndian.Uint16(b[n-2:]) {
+				return framer.BadSum
+			}
+			switch {
+			case b[2]&linkDisconnect != 0:
+				link = 0
+				out = appendPacket(out, linkDisconnect|linkAck, nil)
+			case b[2]&linkAck != 0:
+				link ^= linkS
+			default:
+				if of.linked {
+					link ^= linkE
+					out = appendPacket(out, linkAck|link, nil)
+				}
+				out = appendPacket(out, link, answer(b[3:n-3], now))
+			}
+			return n
+		}}
 		return play.Run(ctx, wire, play.Device{
 			Parts: []play.Part{m.part()},
 			Answer: func(b, p []byte, at time.Time) []byte {
-				for heard = append(heard, p...); len(heard) >= 6 && len(heard) >= int(heard[1]); heard = heard[heard[1]:] {
-					packet := heard[:heard[1]]
-					switch {
-					case packet[2]&linkDisconnect != 0:
-						link = 0
-						b = appendPacket(b, linkDisconnect|linkAck, nil)
-					case packet[2]&linkAck != 0:
-						link ^= linkS
-					default:
-						if of.linked {
-							link ^= linkE
-							b = appendPacket(b, linkAck|link, nil)
-						}
-						b = appendPacket(b, link, answer(packet[3:len(packet)-3], at))
-					}
-				}
-				return b
+				out, now = b, at
+				heard.Feed(p)
+				return out
 			},
 		})
 	}
