@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ type device struct {
 	socket   string    // where it is plugged in
 	model    string    // as the device says
 	clock    *int64    // the device's clock minus ours, s; nil if it tells no time
+	standing []protocol.Observation // events of the driver that began and have not ended
 	remark   string    // what the port said a person should know, while no valid frame comes
 	heard    time.Time // the last valid frame, or when waiting for one began
 	lost     bool      // an EventDisconnected has started
@@ -147,6 +149,7 @@ func (d *device) serve(ctx context.Context) error {
 		}
 		d.mu.Lock() // no loss: it may call for each message. The silence goes on.
 		d.recount()
+		d.standing = nil
 		d.mu.Unlock()
 	}
 	close(returned)
@@ -215,7 +218,46 @@ func (d *device) send(o protocol.Observation) {
 	}
 	d.remember(o)
 	d.compare(o)
+	d.stand(o)
 	d.put(o)
+}
+
+// maxStanding bounds the events that are remembered as standing; the oldest is
+// forgotten first.
+const maxStanding = 64
+
+// stand keeps what has begun and has not ended. An end is that of the event
+// with the same words, or of the only one with the same code and source.
+func (d *device) stand(o protocol.Observation) {
+	if o.Event == nil || o.Code == protocol.EventDisconnected {
+		return
+	}
+	same := func(s protocol.Observation) bool {
+		return s.Code == o.Code && s.Channel == o.Channel && s.Event.Source == o.Event.Source
+	}
+	exact := func(s protocol.Observation) bool { return same(s) && s.Event.Text == o.Event.Text }
+	switch o.Event.Phase {
+	case protocol.PhaseStart, protocol.PhaseContinue:
+		d.standing = append(slices.DeleteFunc(d.standing, exact), o)
+		d.standing = d.standing[max(0, len(d.standing)-maxStanding):]
+	case protocol.PhaseEnd:
+		left := slices.DeleteFunc(slices.Clone(d.standing), same)
+		if len(left) < len(d.standing)-1 { // several: the words decide
+			left = slices.DeleteFunc(slices.Clone(d.standing), exact)
+		}
+		d.standing = left
+	}
+}
+
+// retell says again what still stands, after a silence in which the cloud had
+// to give it up. The driver went on, and will tell the end of what has ended.
+func (d *device) retell() {
+	for _, o := range slices.Clone(d.standing) {
+		e := *o.Event
+		e.Phase = protocol.PhaseContinue
+		o.Event, o.Delay, o.DeviceTime = &e, 0, time.Time{}
+		d.send(o)
+	}
 }
 
 // compare notes how far the device's clock is from ours. What comes from a
@@ -269,6 +311,7 @@ func (d *device) valid() {
 	d.received, d.lost = true, false
 	d.log.Info("device received", "port", d.name)
 	d.send(disconnected(protocol.PhaseEnd, "valid data arrives"))
+	d.retell()
 }
 
 func disconnected(phase protocol.Phase, text string) protocol.Observation {
@@ -298,7 +341,7 @@ func (d *device) opened(name string, plug port.Plug, end context.CancelCauseFunc
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.name, d.socket, d.plug, d.end = name, info.ByPath, plug, end
-	d.clock = nil // it may be another device
+	d.clock, d.standing = nil, nil // it may be another device, and its driver begins anew
 	d.openings++
 	d.expect()
 	if d.auto == nil || d.status != protocol.DeviceSilent { // what is unknown stays so until it is recognised

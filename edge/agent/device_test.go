@@ -198,6 +198,50 @@ func TestTheOffsetOfADevicesClockIsMeasured(t *testing.T) {
 	}
 }
 
+func TestWhatStillStandsIsToldAgainAfterASilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var far io.Writer
+		d, got := newDevice("tcp://fake:1", func(_ context.Context, cfg port.Config) (port.Port, error) {
+			p, w := plug(cfg)
+			far = w
+			return p, nil
+		})
+		stop := attends(t, d)
+		synctest.Wait()
+		event := func(phase protocol.Phase, source protocol.Code, text string) {
+			d.emit(protocol.Observation{Code: protocol.EventAlarm, Kind: protocol.KindEvent,
+				Event: &protocol.Event{Phase: phase, Source: source, Type: protocol.AlarmPhysiological, Priority: protocol.PriorityHigh, Text: text}})
+		}
+		event(protocol.PhaseStart, protocol.SpO2, "low")
+		event(protocol.PhaseStart, protocol.SpO2, "very low")
+		event(protocol.PhaseStart, protocol.HeartRate, "high")
+		event(protocol.PhaseContinue, protocol.HeartRate, "high")
+		event(protocol.PhaseEnd, protocol.SpO2, "low")
+		event(protocol.PhaseOnce, protocol.SpO2, "test")
+		time.Sleep(time.Minute)
+		if s := d.state(); s.Status != protocol.DeviceSilent {
+			t.Fatalf("%+v", s)
+		}
+		before := len(got.all())
+		io.WriteString(far, "72\n")
+		synctest.Wait()
+		var again []string
+		for _, o := range got.all()[before:] {
+			if o.Event != nil && o.Code == protocol.EventAlarm {
+				again = append(again, fmt.Sprint(o.Event.Phase, " ", o.Event.Text))
+			}
+		}
+		if !slices.Equal(again, []string{"continue very low", "continue high"}) {
+			t.Errorf("told again: %q", again)
+		}
+		event(protocol.PhaseEnd, protocol.HeartRate, "high rate is over")
+		if len(d.standing) != 1 || d.standing[0].Event.Text != "very low" {
+			t.Errorf("standing: %+v", d.standing)
+		}
+		stop()
+	})
+}
+
 func TestARefusedCallerIsNamedWhenTheDeviceIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, got := newDevice("tcp://fake:1", func(_ context.Context, cfg port.Config) (port.Port, error) {
