@@ -12,6 +12,7 @@ var breathTerms = []Term{
 	breathing(152538, "MDC_VENT_RESP_BTSD_PS_RATE", "RR spn+sup", "respiration rate, spontaneous and supported breaths", paceSlow),
 	numeric(151728, "MDC_AWAY_CO2_ET", "etCO2", "end-tidal CO2", SignRespirationRate, "mm[Hg]", 0, 0, 150, paceSlow, "yellow"),
 	numeric(151708, "MDC_CONC_AWAY_CO2_ET", "etCO2 conc", "end-tidal CO2, as a concentration", SignRespirationRate, "mm[Hg]", 0, 0, 150, paceSlow, "yellow"),
+	numeric(151712, "MDC_CONC_AWAY_CO2_EXP", "expCO2", "expired CO2, which some monitors tell as end-tidal", SignRespirationRate, "mm[Hg]", 0, 0, 150, paceSlow, "yellow"),
 	numeric(151716, "MDC_CONC_AWAY_CO2_INSP", "FiCO2", "inspired CO2", SignRespirationRate, "mm[Hg]", 0, 0, 150, paceSlow, "yellow"),
 	numeric(151738, "MDC_AWAY_CO2_INSP_MIN", "imCO2", "least inspired CO2", SignRespirationRate, "mm[Hg]", 0, 0, 150, paceSlow, "yellow"),
 	numeric(151756, "MDC_CO2_TCUT", "tcpCO2", "CO2 partial pressure through the skin", SignRespirationRate, "mm[Hg]", 0, 0, 200, paceSlow, "yellow"),

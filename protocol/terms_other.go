@@ -46,7 +46,7 @@ var pumpTerms = []Term{
 
 var waveTerms = slices.Concat([]Term{
 	wave(131328, "MDC_ECG_ELEC_POTL", "ECG", "ECG, lead unknown", SignECG, "mV", "green"),
-}, ecgWaves("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V"), []Term{
+}, ecgWaves("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V", "MCL"), []Term{
 	wave(Pleth, "MDC_PULS_OXIM_PLETH", "Pleth", "pleth of the oximeter", SignOxygen, "1", "cyan"),
 	wave(RespirationWave, "MDC_IMPED_TTHOR", "Resp", "thoracic impedance", SignRespirationRate, "Ohm", "yellow"),
 	wave(151724, "MDC_AWAY_CO2", "CO2", "CO2 at the airway", SignRespirationRate, "mm[Hg]", "yellow"),

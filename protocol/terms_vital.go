@@ -19,7 +19,7 @@ var heartTerms = slices.Concat([]Term{
 })
 
 // leads are the lead numbers of the standard: a wave is 2<<16 + 256 + number.
-var leads = map[string]Code{"I": 1, "II": 2, "V1": 3, "V2": 4, "V3": 5, "V4": 6, "V5": 7, "V6": 8, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64, "V": 67}
+var leads = map[string]Code{"I": 1, "II": 2, "V1": 3, "V2": 4, "V3": 5, "V4": 6, "V5": 7, "V6": 8, "III": 61, "aVR": 62, "aVL": 63, "aVF": 64, "V": 67, "MCL": 75}
 
 var leadRefIDs = map[string]string{"aVR": "AVR", "aVL": "AVL", "aVF": "AVF"}
 

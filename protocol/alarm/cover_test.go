@@ -18,7 +18,7 @@ var unlimited = map[string]string{
 	"MDC_BLD_PERF_INDEX": "quality of a signal", "MONITORME_PULSE_AMPLITUDE": "quality of a signal", "MONITORME_SIGNAL_IQ": "quality of a signal",
 	"MDC_PRESS_BLD_NONINV": "the cuff while it inflates", "MDC_PRESS_BLD_ART_PULM_WEDGE": "no limit found",
 	"MDC_VENT_RESP_BTSD_P_RATE": "0 in controlled ventilation", "MDC_VENT_RESP_BTSD_PS_RATE": "0 in controlled ventilation",
-	"MDC_AWAY_CO2_ET": "no limit found twice", "MDC_CONC_AWAY_CO2_ET": "no limit found twice", "MDC_CONC_AWAY_CO2_INSP": "no limit found", "MDC_AWAY_CO2_INSP_MIN": "no limit found",
+	"MDC_AWAY_CO2_ET": "no limit found twice", "MDC_CONC_AWAY_CO2_ET": "no limit found twice", "MDC_CONC_AWAY_CO2_EXP": "no limit found twice", "MDC_CONC_AWAY_CO2_INSP": "no limit found", "MDC_AWAY_CO2_INSP_MIN": "no limit found",
 	"MDC_CO2_TCUT": "no limit found", "MDC_TIME_PD_APNEA": "follows the respiration rate", "MONITORME_RESPIRATION_AMPLITUDE": "scale of the device",
 	"MDC_TEMP_ART": "in a circuit", "MDC_TEMP_VEN": "in a circuit", "MDC_TEMP_AWAY": "warmed air", "MDC_TEMP_SKIN": "not of the core", "MDC_TEMP_FINGER": "not of the core", "MDC_TEMP_TOE": "not of the core", "MONITORME_TEMP_DIFFERENCE": "derived",
 	"MONITORME_MOVEMENT": "no alarm value", "MONITORME_SLEEP_SCORE": "no alarm value",
