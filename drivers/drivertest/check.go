@@ -49,7 +49,7 @@ func check(o protocol.Observation) error {
 		return errors.New("an event's code is of partition 3")
 	case o.Kind == protocol.KindEvent && (o.Event.Phase > protocol.PhaseOnce || o.Event.Priority > protocol.PriorityHigh || o.Event.Type > protocol.AlarmAdvisory):
 		return errors.New("phase, priority or type is not known")
-	case o.Kind == protocol.KindEvent && q != protocol.QualityDemo && unheard(o):
+	case o.Kind == protocol.KindEvent && q != protocol.QualityDemo && unheard(o.Event):
 		return errors.New("an alarm that stands and has no priority: want one, or the type of information")
 	case o.Kind == protocol.KindEnumeration && strings.TrimSpace(o.Text) == "" && (q.HasNumber() || identity(o.Code)):
 		return errors.New("no text")
@@ -63,16 +63,11 @@ func check(o protocol.Observation) error {
 	return nil
 }
 
-// absent is a part of a device that somebody has taken away: it is told, and
-// calls nobody.
-var absent = protocol.MustCode("MDC_EVT_ABSENT")
-
-// unheard reports whether o begins an alarm, of the patient or of the device,
-// for which nobody would be called.
-func unheard(o protocol.Observation) bool {
-	e := o.Event
+// unheard reports whether e is an alarm, of the patient or of the device, that
+// stands and for which nobody would be called.
+func unheard(e *protocol.Event) bool {
 	return (e.Phase == protocol.PhaseStart || e.Phase == protocol.PhaseContinue) && e.Priority == protocol.PriorityNone &&
-		(e.Type == protocol.AlarmPhysiological || e.Type == protocol.AlarmTechnical && o.Code != absent)
+		(e.Type == protocol.AlarmPhysiological || e.Type == protocol.AlarmTechnical)
 }
 
 // equal compares all that a driver sets.
