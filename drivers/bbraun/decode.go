@@ -51,8 +51,6 @@ type decoder struct {
 	scratch     []byte
 }
 
-func newDecoder() drivers.Decoder { return makeDecoder("") }
-
 // makeDecoder gives a decoder for any rack or, if a bed is given, for the one
 // that has that bed id.
 func makeDecoder(bed string) *decoder {

@@ -168,7 +168,7 @@ func TestResults(t *testing.T) {
 		"NM|" + hr + "||123456789012345678901234567890|" + bpm:             "HR invalid /min",
 		"NM|" + hr + "||72.50|" + bpm:                                      "HR good 72.50/min",
 		"NM|" + hr + "||7\\T\\2|" + bpm:                                    "HR invalid /min",
-		"NM|" + hr + "||-100|" + bpm:                                       "HR good -100/min", // the box rejects it: no living patient's
+		"NM|" + hr + "||-100|" + bpm:                                       "HR missing /min",
 		"NM|147842^MDC_ECG_HEART_RATE^MDC^8867-4^Heart rate^LN||72|" + bpm: "HR good 72/min",
 		"NM|8867-4^MDC_ECG_HEART_RATE^LN||72|1^x^99X^/min^per minute^UCUM": "HR good 72/min",
 		"NM|150456^^MDC||97|%25|||||R":                                     "SpO2 invalid 97%25",

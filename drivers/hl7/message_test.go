@@ -289,8 +289,7 @@ func TestAlarms(t *testing.T) {
 }
 
 func TestAlarmsThatAreOffAtTheMonitorAreTold(t *testing.T) {
-	off := strings.Replace(obx("72"), "||||||F", "|||ALINH|||F", 1)
-	off = strings.Replace(obx("72"), "MDC|||||F", "MDC||ALINH|||F", 1)
+	off := strings.Replace(obx("72"), "MDC|||||F", "MDC||ALINH|||F", 1)
 	expect(t, "alarm off", told(Driver, report("", obx("72")), report("", off), report("", off), report("", obx("72"))),
 		"HR good 72/min", "Alarm off start none advisory: the monitor's own alarm is off", "HR good 72/min", "HR good 72/min",
 		"Alarm off end none advisory: the monitor's own alarm is off", "HR good 72/min")
@@ -303,6 +302,10 @@ func TestTrainingIsNoPatient(t *testing.T) {
 func TestInvalidMarksAreThoseOfTheSettings(t *testing.T) {
 	d := with(t, "invalid: [-100, 32767]")
 	expect(t, "-100", told(d, report("", obx("-100")+obx("-100.00")+obx("32767")+obx("72"))), "HR missing /min", "HR missing /min", "HR missing /min", "HR good 72/min")
+}
+
+func TestBelowZeroIsNoHeartRate(t *testing.T) {
+	expect(t, "-999", told(Driver, report("", obx("-999")+obx("-99.9")+obx("72"))), "HR missing /min", "HR missing /min", "HR good 72/min")
 }
 
 func TestSettingsNameCodesAndUnits(t *testing.T) {

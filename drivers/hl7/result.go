@@ -229,6 +229,9 @@ func (d *decoder) number(s hl7v2.Segment, id identifier, term protocol.Term, kno
 			v, is = protocol.Decimal{}, protocol.QualityMissing
 		}
 	}
+	if v.Valid && v.Mantissa < 0 && known && term.Sign != "" && term.Low >= 0 { // -100, -999: what cannot be below zero is none
+		v, is = protocol.Decimal{}, protocol.QualityMissing
+	}
 	switch {
 	case q >= protocol.QualityMissing && q <= protocol.QualityOngoing:
 		v = protocol.Decimal{}
