@@ -150,11 +150,11 @@ func TestABedShowsWhatItsDevicesSayBeyondTheEightSigns(t *testing.T) {
 	other := func(code protocol.Code, rest string) string {
 		return fmt.Sprintf(".other[data-code='%d']%s", code, rest)
 	}
-	p.until("the rate of the pump is live", fmt.Sprintf("document.querySelector(%q)?.innerText === '7.5'", other(rate, "[data-state=live] .other-main")))
+	p.until("the rate of the pump is live", fmt.Sprintf("document.querySelector(%q)?.innerText === '7.50'", other(rate, "[data-state=live] .other-main")))
 	p.until("an old pressure of the ventilator is marked stale", fmt.Sprintf("document.querySelector(%q)?.innerText.startsWith('STALE')", other(peep, "[data-state=stale] .other-age")))
 	p.until("words are shown", "document.querySelector('.others').innerText.includes('infusing')")
 	p.until("an unknown code is shown as such", fmt.Sprintf("document.querySelector(%q)?.innerText.includes('42')", other(unknown, "")))
-	if got := p.text(other(unknown, "")); !strings.Contains(got, "458752") && !strings.Contains(got, "4711") && !strings.Contains(got, fmt.Sprint(unknown)) {
+	if got := p.text(other(unknown, "")); !strings.Contains(got, fmt.Sprint(uint32(unknown))) {
 		t.Errorf("the unknown value says %q", got)
 	}
 	if got := p.text(".others"); strings.Contains(got, "NIBP sys") {
