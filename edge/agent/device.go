@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +22,6 @@ const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 30 * time.Second
 	worked     = 10 * time.Second // of valid frames start the back-off anew
-	clockNews  = 3 * time.Second  // by which a device's clock must have moved to be told again
 	obey       = time.Second      // a driver has, once ctx ended, before its port is closed
 )
 
@@ -49,17 +47,17 @@ type device struct {
 	status   protocol.DeviceStatus
 	since    time.Time
 	problem  string
-	name     string    // of the open port
-	socket   string    // where it is plugged in
-	model    string    // as the device says
-	clock    *int64    // the device's clock minus ours, s; nil if it tells no time
+	name     string                 // of the open port
+	socket   string                 // where it is plugged in
+	model    string                 // as the device says
+	clock    *int64                 // the device's clock minus ours, s; nil if it tells no time
 	standing []protocol.Observation // events of the driver that began and have not ended
-	remark   string    // what the port said a person should know, while no valid frame comes
-	heard    time.Time // the last valid frame, or when waiting for one began
-	lost     bool      // an EventDisconnected has started
-	received bool      // valid frames came since the port was opened
-	frames   uint64    // of the running decoder at its last report
-	junk     uint64    // bytes skipped when the last valid frame came
+	remark   string                 // what the port said a person should know, while no valid frame comes
+	heard    time.Time              // the last valid frame, or when waiting for one began
+	lost     bool                   // an EventDisconnected has started
+	received bool                   // valid frames came since the port was opened
+	frames   uint64                 // of the running decoder at its last report
+	junk     uint64                 // bytes skipped when the last valid frame came
 	stats    drivers.Stats
 	before   drivers.Stats // of the decoders before it
 	refused  uint64        // observations that the wire format cannot carry
@@ -220,58 +218,6 @@ func (d *device) send(o protocol.Observation) {
 	d.compare(o)
 	d.stand(o)
 	d.put(o)
-}
-
-// maxStanding bounds the events that are remembered as standing; the oldest is
-// forgotten first.
-const maxStanding = 64
-
-// stand keeps what has begun and has not ended. An end is that of the event
-// with the same words, or of the only one with the same code and source.
-func (d *device) stand(o protocol.Observation) {
-	if o.Event == nil || o.Code == protocol.EventDisconnected {
-		return
-	}
-	same := func(s protocol.Observation) bool {
-		return s.Code == o.Code && s.Channel == o.Channel && s.Event.Source == o.Event.Source
-	}
-	exact := func(s protocol.Observation) bool { return same(s) && s.Event.Text == o.Event.Text }
-	switch o.Event.Phase {
-	case protocol.PhaseStart, protocol.PhaseContinue:
-		d.standing = append(slices.DeleteFunc(d.standing, exact), o)
-		d.standing = d.standing[max(0, len(d.standing)-maxStanding):]
-	case protocol.PhaseEnd:
-		left := slices.DeleteFunc(slices.Clone(d.standing), same)
-		if len(left) < len(d.standing)-1 { // several: the words decide
-			left = slices.DeleteFunc(slices.Clone(d.standing), exact)
-		}
-		d.standing = left
-	}
-}
-
-// retell says again what still stands, after a silence in which the cloud had
-// to give it up. The driver went on, and will tell the end of what has ended.
-func (d *device) retell() {
-	for _, o := range slices.Clone(d.standing) {
-		e := *o.Event
-		e.Phase = protocol.PhaseContinue
-		o.Event, o.Delay, o.DeviceTime = &e, 0, time.Time{}
-		d.send(o)
-	}
-}
-
-// compare notes how far the device's clock is from ours. What comes from a
-// memory and is of unknown age says nothing of it.
-func (d *device) compare(o protocol.Observation) {
-	if o.DeviceTime.IsZero() || o.Quality == protocol.QualityUnknown || o.Clock == protocol.ClockUncertain {
-		return
-	}
-	offset := o.DeviceTime.Sub(o.At).Round(time.Second)
-	if d.clock != nil && (offset-time.Duration(*d.clock)*time.Second).Abs() < clockNews {
-		return
-	}
-	d.clock = new(int64(offset / time.Second))
-	d.changed()
 }
 
 // remember keeps what the status page shows.
