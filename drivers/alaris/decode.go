@@ -282,7 +282,7 @@ func (d *decoder) word(code protocol.Code, text string) { d.wordOr(code, text, p
 
 // wordOr emits a word, or that there is none.
 func (d *decoder) wordOr(code protocol.Code, text string, q protocol.Quality) {
-	if text == "" {
+	if text = strings.TrimSpace(text); text == "" {
 		q = protocol.QualityMissing
 	}
 	d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: q, Text: text})

@@ -2,6 +2,7 @@ package fresenius
 
 import (
 	"bytes"
+	"strings"
 
 	"monitorme/drivers"
 	"monitorme/drivers/checksum"
@@ -273,6 +274,7 @@ func hasVariable(data []byte) bool {
 }
 
 func (d *decoder) word(channel string, code protocol.Code, text string) {
+	text = strings.TrimSpace(text)
 	o := protocol.Observation{Channel: channel, Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text}
 	if text == "" {
 		o.Quality = protocol.QualityMissing

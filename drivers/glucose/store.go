@@ -120,7 +120,7 @@ func (s *store) tell(r reading) bool {
 
 // identify emits an identity when it is new.
 func (s *store) identify(code protocol.Code, was *string, text string) {
-	if text == "" || text == *was {
+	if text = strings.TrimSpace(text); text == "" || text == *was {
 		return
 	}
 	*was = text

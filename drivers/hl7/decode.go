@@ -234,7 +234,7 @@ func (d *decoder) tell(last *string, code protocol.Code, v hl7v2.Value) {
 	if v.Empty() || v.Null() {
 		return
 	}
-	text := clip(v.Text())
+	text := strings.TrimSpace(clip(v.Text()))
 	if text == *last {
 		return
 	}

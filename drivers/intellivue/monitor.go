@@ -339,7 +339,7 @@ func (m *monitor) product(c cursor) {
 
 // identity emits a word about the monitor when it is new.
 func (m *monitor) identity(code protocol.Code, text string) {
-	if text == "" || m.told[code] == text {
+	if text = strings.TrimSpace(text); text == "" || m.told[code] == text {
 		return
 	}
 	m.told[code] = text

@@ -136,6 +136,9 @@ func (d *decoder) identify(data []byte) {
 }
 
 func (d *decoder) word(code protocol.Code, text string) {
+	if text = strings.TrimSpace(text); text == "" {
+		return
+	}
 	d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
 }
 

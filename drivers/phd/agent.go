@@ -306,7 +306,7 @@ func (a *agent) product(c cursor) {
 
 // identity emits a word about the device when it is new.
 func (a *agent) identity(code protocol.Code, text string) {
-	if text == "" || a.said[code] == text {
+	if text = strings.TrimSpace(text); text == "" || a.said[code] == text {
 		return
 	}
 	a.said[code] = text

@@ -2,6 +2,7 @@ package servoi
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"monitorme/drivers"
@@ -169,7 +170,7 @@ func isName(t []byte) bool {
 }
 
 func (d *decoder) identify(n int, code protocol.Code, text string) {
-	if d.told[n] != text {
+	if text = strings.TrimSpace(text); text != "" && d.told[n] != text {
 		d.told[n] = text
 		d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: text})
 	}

@@ -406,7 +406,7 @@ func (d *decoder) identify(p []byte) {
 		t, p = text(p)
 		s[i] = clean(t)
 	}
-	now := [3]string{strings.TrimSpace(s[0] + " " + s[1]), s[2], s[3]}
+	now := [3]string{strings.TrimSpace(s[0] + " " + s[1]), strings.TrimSpace(s[2]), strings.TrimSpace(s[3])}
 	for i, code := range [3]protocol.Code{protocol.IdentityModel, protocol.IdentitySerial, protocol.IdentityFirmware} {
 		if now[i] != "" && now[i] != d.identity[i] {
 			d.emit(protocol.Observation{Code: code, Kind: protocol.KindEnumeration, Quality: protocol.QualityGood, Text: now[i]})
