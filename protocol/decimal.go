@@ -39,6 +39,31 @@ func DecimalOf(f float64, places int) Decimal {
 	return Dec(int64(m), int8(-places))
 }
 
+// Rat is d exactly, a new number; d must have a value.
+func (d Decimal) Rat() *big.Rat {
+	r, _ := new(big.Rat).SetString(strconv.FormatInt(d.Mantissa, 10) + "e" + strconv.Itoa(int(d.Exponent)))
+	return r
+}
+
+// DecimalOfRat is r exactly if 12 places are enough for it, or rounded to 10
+// digits: a scale so rounded puts no count of 16 bits off by as much as a
+// thousandth. A number beyond the range gives the zero Decimal, "no value".
+func DecimalOfRat(r *big.Rat) Decimal {
+	ten, scaled := big.NewRat(10, 1), new(big.Rat).Set(r)
+	for places := range int8(13) {
+		if scaled.IsInt() && scaled.Num().IsInt64() {
+			return Dec(scaled.Num().Int64(), -places)
+		}
+		scaled.Mul(scaled, ten)
+	}
+	f, _ := r.Float64()
+	d, err := ParseDecimal(strconv.FormatFloat(f, 'e', 9, 64))
+	if err != nil {
+		return Decimal{}
+	}
+	return d
+}
+
 var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
 // Float64 is the nearest float64, NaN if d has no value.

@@ -127,3 +127,19 @@ func rat(d Decimal) *big.Rat {
 	}
 	return r.Mul(r, p)
 }
+
+func TestDecimalsOfRationalNumbers(t *testing.T) {
+	for _, c := range []struct {
+		num, den int64
+		want     Decimal
+	}{{5, 2, Dec(25, -1)}, {-1, 1000, Dec(-1, -3)}, {0, 7, Int(0)}, {1, 3, Dec(3333333333, -10)}} {
+		if got := DecimalOfRat(big.NewRat(c.num, c.den)); got.Compare(c.want) != 0 {
+			t.Errorf("%d/%d is %v, want %v", c.num, c.den, got, c.want)
+		}
+	}
+	for _, d := range []Decimal{Dec(368, -1), Dec(-12, 3), Int(0)} {
+		if got := DecimalOfRat(d.Rat()); got.Compare(d) != 0 {
+			t.Errorf("%v comes back as %v", d, got)
+		}
+	}
+}

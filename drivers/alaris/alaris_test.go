@@ -50,7 +50,7 @@ func FuzzDecoder(f *testing.F) { drivertest.Fuzz(f, Driver) }
 // FuzzAnswer is behind the CRC.
 func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{"INF^8002-51733^A^HLD^0.00^ml/h^x^0.969^ml^530.15^mmHg^00:04:09^EVENT^214725", "INF^a^-^SET^1^kPa^^2^^3^ml^24+^",
-		"INF_VTBI^ACTIV^11.000^ml^STOP", "SYRINGE_STATUS^BD^ 50^", "ALARM^AL_XXXX^ ^é", "INST_SERIALNO^1", "COMMS_PROTOCOL^\xff\xfe", "INF^^^^^^^^^^^^^^^^^^^^^^^^"} {
+		"INF_VTBI^ACTIV^11.000^ml^STOP", "SYRINGE_STATUS^BD^ 50^", "ALARM^AL_OTHER^ ^é", "INST_SERIALNO^1", "COMMS_PROTOCOL^\xff\xfe", "INF^^^^^^^^^^^^^^^^^^^^^^^^"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -94,7 +94,7 @@ func TestPDUsTellTheirLength(t *testing.T) {
 func TestOverUDP(t *testing.T) {
 	monitor, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
-		t.Skip("no network here:", err)
+		t.Fatal("loopback:", err)
 	}
 	defer monitor.Close()
 	host, err := net.Dial("udp", monitor.LocalAddr().String())

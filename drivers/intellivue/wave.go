@@ -2,7 +2,6 @@ package intellivue
 
 import (
 	"math/big"
-	"strconv"
 	"time"
 
 	"monitorme/protocol"
@@ -92,36 +91,13 @@ func (w *waveSpec) settle() bool {
 	if w.shape = lowerOK != protocol.QualityGood || upperOK != protocol.QualityGood; w.shape {
 		w.units = "1"
 	} else {
-		low = rational(lower)
-		span.Sub(rational(upper), low)
+		low = lower.Rat()
+		span.Sub(upper.Rat(), low)
 	}
 	scale := span.Quo(span, new(big.Rat).SetInt64(counts))
-	w.scale = decimal(scale)
-	w.zero = decimal(low.Sub(low, scale.Mul(scale, new(big.Rat).SetInt64(int64(f.lowerScaled)))))
+	w.scale = protocol.DecimalOfRat(scale)
+	w.zero = protocol.DecimalOfRat(low.Sub(low, scale.Mul(scale, new(big.Rat).SetInt64(int64(f.lowerScaled)))))
 	return w.scale.Valid && w.scale.Mantissa != 0 && w.zero.Valid
-}
-
-func rational(d protocol.Decimal) *big.Rat {
-	r, _ := new(big.Rat).SetString(strconv.FormatInt(d.Mantissa, 10) + "e" + strconv.Itoa(int(d.Exponent)))
-	return r
-}
-
-// decimal is r exactly, or rounded to 10 digits where no decimal of that many
-// places is: no count of 16 bits is then off by as much as a thousandth.
-func decimal(r *big.Rat) protocol.Decimal {
-	ten, scaled := big.NewRat(10, 1), new(big.Rat).Set(r)
-	for places := range int8(13) {
-		if scaled.IsInt() && scaled.Num().IsInt64() {
-			return protocol.Dec(scaled.Num().Int64(), -places)
-		}
-		scaled.Mul(scaled, ten)
-	}
-	f, _ := r.Float64()
-	d, err := protocol.ParseDecimal(strconv.FormatFloat(f, 'e', 9, 64))
-	if err != nil {
-		return protocol.Decimal{}
-	}
-	return d
 }
 
 // targetOf is the target for a wave so described: one whose scale is its own
@@ -143,9 +119,9 @@ func (w *waveSpec) converted(to protocol.Unit) (scale, zero protocol.Decimal, ok
 	if !ok || none.Mantissa != 0 || to == w.units {
 		return w.scale, w.zero, to == w.units
 	}
-	factor := rational(protocol.Dec(one.Mantissa, one.Exponent-million))
-	scale = decimal(new(big.Rat).Mul(rational(w.scale), factor))
-	zero = decimal(factor.Mul(factor, rational(w.zero)))
+	factor := protocol.Dec(one.Mantissa, one.Exponent-million).Rat()
+	scale = protocol.DecimalOfRat(new(big.Rat).Mul(w.scale.Rat(), factor))
+	zero = protocol.DecimalOfRat(factor.Mul(factor, w.zero.Rat()))
 	return scale, zero, scale.Valid && scale.Mantissa != 0 && zero.Valid
 }
 

@@ -3,7 +3,6 @@ package phd
 import (
 	"encoding/binary"
 	"math/big"
-	"strconv"
 
 	"monitorme/protocol"
 )
@@ -93,48 +92,25 @@ func (w *waveSpec) settle(unit protocol.Unit, v *value) bool {
 			return false
 		}
 		lowest := new(big.Rat).SetInt64(w.count(w.lowest))
-		scale.Sub(rational(high), rational(low))
+		scale.Sub(high.Rat(), low.Rat())
 		scale.Quo(scale, new(big.Rat).Sub(new(big.Rat).SetInt64(w.count(w.most)), lowest))
 		offset.Mul(scale, lowest)
-		offset.Sub(rational(low), offset)
+		offset.Sub(low.Rat(), offset)
 	}
 	if v.known && unit != v.term.Unit {
 		const million = 6
 		one, ok := protocol.Convert(protocol.Dec(1, million), unit, v.term.Unit)
 		none, _ := protocol.Convert(protocol.Int(0), unit, v.term.Unit)
 		if ok && none.Mantissa == 0 {
-			factor := rational(protocol.Dec(one.Mantissa, one.Exponent-million))
+			factor := protocol.Dec(one.Mantissa, one.Exponent-million).Rat()
 			scale.Mul(scale, factor)
 			offset.Mul(offset, factor)
 			w.unit = v.term.Unit
 		}
 	}
-	w.scale, w.offset = decimal(scale), decimal(offset)
+	w.scale, w.offset = protocol.DecimalOfRat(scale), protocol.DecimalOfRat(offset)
 	w.ready = w.scale.Valid && w.scale.Mantissa != 0 && w.offset.Valid
 	return w.ready
-}
-
-func rational(d protocol.Decimal) *big.Rat {
-	r, _ := new(big.Rat).SetString(strconv.FormatInt(d.Mantissa, 10) + "e" + strconv.Itoa(int(d.Exponent)))
-	return r
-}
-
-// decimal is r exactly, or rounded to 10 digits where no decimal of that many
-// places is: no count of 16 bits is then off by as much as a thousandth.
-func decimal(r *big.Rat) protocol.Decimal {
-	ten, scaled := big.NewRat(10, 1), new(big.Rat).Set(r)
-	for places := range int8(13) {
-		if scaled.IsInt() && scaled.Num().IsInt64() {
-			return protocol.Dec(scaled.Num().Int64(), -places)
-		}
-		scaled.Mul(scaled, ten)
-	}
-	f, _ := r.Float64()
-	d, err := protocol.ParseDecimal(strconv.FormatFloat(f, 'e', 9, 64))
-	if err != nil {
-		return protocol.Decimal{}
-	}
-	return d
 }
 
 // rate is how many samples come in 1000 s.
